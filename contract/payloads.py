@@ -1,0 +1,292 @@
+"""The `data` of every message, as pydantic models: shapes, units and ranges.
+
+Unknown extra fields are allowed (old and new must live together) and dropped. Every string and list is bounded, so that no
+message can fill a memory. Money is in minor units of `currency` (yen has none: 1 = 1 yen). Times are UTC, RFC 3339.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+"""An identifier that is safe as one level of a topic: 1 to 64 letters, digits, `_`, `.`, `-`."""
+MessageId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+Text = Annotated[str, StringConstraints(max_length=500)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class Payload(BaseModel):
+    """Base of all payloads: immutable; extra fields from a newer sender are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Bilingual(Payload):
+    """A text for customers and clerks in both languages of the store."""
+
+    ja: Text
+    en: Text
+
+
+# --- agents: their state and that of their devices ------------------------------------------------------------------
+
+
+class ClientState(StrEnum):
+    """State of a connected program, words of the Homie convention. `lost` is only ever sent by the broker (will)."""
+
+    READY = "ready"
+    DISCONNECTED = "disconnected"
+    LOST = "lost"
+
+
+class AgentStatus(Payload):
+    """Retained. Who this agent is and whether it is there."""
+
+    state: ClientState
+    version: Text = ""
+    started: datetime | None = None
+    reason: Text = ""
+
+
+class AgentHeartbeat(Payload):
+    """Every few seconds. Liveness is this, not the will alone: a broker may not enforce keep-alive."""
+
+    uptime_s: Annotated[float, Field(ge=0)]
+    unacknowledged: Count
+    oldest_unacknowledged_s: Annotated[float, Field(ge=0)] = 0.0
+    dropped_sightings: Count = 0
+    quarantined: Count = 0
+    reconnects: Count = 0
+
+
+class DevicePower(StrEnum):
+    """UnifiedPOS PowerState: `off_offline` is PS_OFF_OFFLINE, not reachable for whatever reason."""
+
+    UNKNOWN = "unknown"
+    ONLINE = "online"
+    OFF_OFFLINE = "off_offline"
+
+
+class DeviceStatus(Payload):
+    """Retained. State of one device in UnifiedPOS terms.
+
+    `flags` are words such as `cover_open`, `rec_empty`, `rec_near_end`, `gate_open`, `gate_blocked`, `fire_alarm`.
+    """
+
+    category: Literal["beacon_scanner", "scanner", "pos_printer", "gate"]
+    power: DevicePower
+    flags: Annotated[list[Annotated[str, StringConstraints(max_length=40)]], Field(max_length=32)] = []
+    reason: Text = ""
+    counters: Annotated[dict[str, int], Field(max_length=64)] = {}
+
+
+# --- sightings ---------------------------------------------------------------------------------------------------
+
+
+class SightingKind(StrEnum):
+    ARRIVED = "arrived"
+    MOVED = "moved"
+    LEFT = "left"
+
+
+class Sighting(Payload):
+    """A beacon arrived, moved or left, as smoothed by the agent (row A4). Never one message per advertisement."""
+
+    beacon: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    event: SightingKind
+    rssi_dbm: Annotated[float, Field(ge=-127, le=20)] | None = None
+    distance_m: Annotated[float, Field(ge=0, le=1000)] | None = None
+    zone: Literal["immediate", "near", "far", "unknown"] = "unknown"
+    heard: datetime
+    """When the advertisement that led to this event reached the agent."""
+
+
+# --- a lane ------------------------------------------------------------------------------------------------------
+
+
+class LaneScan(Payload):
+    """A valid exit code was read and the lane asks the hub what to do (row B6). Its message ID is the scan's ID."""
+
+    code_id: Id
+    """The code's one-time ID (claim `cti`)."""
+    sale: Id
+    code: Annotated[str, StringConstraints(max_length=600)]
+    """The code as read, so that the hub checks it itself."""
+    scanned: datetime
+
+
+class LaneRefused(Payload):
+    """The lane refused a code by itself: a code that cannot be trusted never reaches the rules."""
+
+    reason: Literal[
+        "malformed", "bad_signature", "unknown_key", "expired", "not_yet_valid", "wrong_store", "already_used"
+    ]
+    detail: Text = ""
+    code_id: Id | None = None
+    scanned: datetime
+
+
+class ReceiptLine(Payload):
+    """One line of a printed coupon. `title` prints large; `qr` carries the text of the code."""
+
+    kind: Literal["text", "title", "center", "rule", "feed", "qr"]
+    text: Annotated[str, StringConstraints(max_length=300)] = ""
+
+
+class Incentive(Payload):
+    """What the customer is given (row B8). `coupon` is its ID for life: a reprint carries the same."""
+
+    coupon: Id
+    kind: Literal["points", "discount", "product"]
+    title: Bilingual
+    amount_minor: Annotated[int, Field(ge=0)] = 0
+    points: Annotated[int, Field(ge=0)] = 0
+    give: Literal["print", "electronic"]
+    receipt: Annotated[list[ReceiptLine], Field(max_length=60)] = []
+    valid_until: datetime | None = None
+
+
+class LaneDecision(Payload):
+    """The hub's one answer to one scan (design "A lane"). The lane then prints, opens and watches by itself."""
+
+    scan: MessageId
+    outcome: Literal["open", "refuse"]
+    reason: Literal["ok", "already_used", "unknown_sale", "expired", "wrong_store", "bad_signature", "malformed"] = "ok"
+    incentive: Incentive | None = None
+    show: Bilingual
+    open_s: Annotated[float, Field(gt=0, le=120)] = 8.0
+    """How long the gate stays open for the passage, in seconds."""
+
+
+class LanePrinted(Payload):
+    """What became of the coupon's paper (row C4)."""
+
+    scan: MessageId
+    coupon: Id
+    outcome: Literal["printed", "unknown", "failed"]
+    attempts: Annotated[int, Field(ge=0, le=100)] = 1
+    detail: Text = ""
+
+
+class LaneOpened(Payload):
+    """The gate confirmed that it took the open command. Not the evidence of an exit: that is the passage."""
+
+    scan: MessageId
+    command: Count
+    offline: bool = False
+
+
+class LanePassage(Payload):
+    """How the lane's transaction ended, by the passage sensor (row C3)."""
+
+    scan: MessageId | None = None
+    outcome: Literal["passed", "not_passed", "fault", "fire_open"]
+    direction: Literal["exit", "entry"] = "exit"
+    offline: bool = False
+    detail: Text = ""
+
+
+# --- clerks ------------------------------------------------------------------------------------------------------
+
+
+class ClerkStatus(Payload):
+    """Retained. A handheld is there, or was lost. Its `ready` makes the hub send the clerk's open alerts again."""
+
+    state: ClientState
+
+
+class AlertState(StrEnum):
+    OFFERED = "offered"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    CLOSED = "closed"
+
+
+class CustomerCard(Payload):
+    """The personal data that a clerk in charge needs (row A7). Never retained."""
+
+    customer: Id
+    name: Text
+    rank: Text = ""
+    visits: Count = 0
+    average_purchase_minor: Count = 0
+    points: Count = 0
+    note: Text = ""
+
+
+class Alert(Payload):
+    """A request to a clerk, sent as state: the same alert again means its newest state (rows A7, A10, C6)."""
+
+    alert: Id
+    kind: Literal["service_request", "special_treatment"]
+    state: AlertState
+    role: Literal["main", "deputy"]
+    holder: Id | None = None
+    """The clerk who accepted it."""
+    message: Bilingual
+    customer: CustomerCard
+    raised: datetime
+    revision: Annotated[int, Field(ge=1)] = 1
+    """Grows with every change of state: an older copy that arrives late is to be ignored."""
+
+
+class AlertAnswer(Payload):
+    """What the clerk does with an alert."""
+
+    alert: Id
+    answer: Literal["accept", "decline", "served"]
+
+
+# --- hub ---------------------------------------------------------------------------------------------------------
+
+
+class HubStatus(Payload):
+    """Retained. The hub's own state and counters."""
+
+    state: ClientState
+    version: Text = ""
+    counters: Annotated[dict[str, int], Field(max_length=64)] = {}
+
+
+class ExitKeys(Payload):
+    """Retained. The public keys (Ed25519, base64url of 32 bytes, by key ID) that exit codes are signed with (row C2)."""
+
+    keys: Annotated[dict[str, Annotated[str, StringConstraints(max_length=64)]], Field(max_length=16)]
+    store: Id
+
+
+class VisitOpened(Payload):
+    """The first sighting of the store's day of a known customer (row A5)."""
+
+    customer: Id
+    agent: Id
+    decided: Text
+    """The rule that made, or did not make, her a customer to be served, with its values (row C7)."""
+    good: bool
+
+
+class IncentiveSettled(Payload):
+    """The end of a reserved incentive: committed by passage, or released (row C3)."""
+
+    coupon: Id
+    scan: MessageId
+    outcome: Literal["committed", "released"]
+    detail: Text = ""
+
+
+class Receipt(Payload):
+    """Cumulative acknowledgement of one numbered stream (design "Nothing lost, nothing twice").
+
+    Everything of (`stream`, `epoch`) up to and including `taken` is committed at the receiver. `again` asks for what
+    follows to be sent again: the receiver saw a later number and has a gap.
+    """
+
+    stream: Literal["critical", "sighting"]
+    epoch: Annotated[str, StringConstraints(min_length=1, max_length=32)]
+    taken: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    again: bool = False
