@@ -98,6 +98,8 @@ class _Line:
         self._free_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self.waiting_bytes = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
 
     def send(self, data: bytes) -> None:
         loop = asyncio.get_running_loop()
@@ -111,6 +113,7 @@ class _Line:
                 self._queue.append((at, part))
                 self.waiting_bytes += len(part)
         self._free_at = at
+        self.idle.clear()
         if self._timer is None:
             self._pump()
 
@@ -121,6 +124,7 @@ class _Line:
         self._queue.clear()
         self.waiting_bytes = 0
         self._free_at = 0.0
+        self.idle.set()
 
     def _pump(self) -> None:
         self._timer = None
@@ -133,6 +137,7 @@ class _Line:
             self._queue.popleft()
             self.waiting_bytes -= len(part)
             self._deliver(part)
+        self.idle.set()
 
 
 class PtyPort:
@@ -208,6 +213,10 @@ class PtyPort:
             self.dropped_bytes += len(data)
             return
         self._out_line.send(data)
+
+    async def drain(self) -> None:
+        """Wait until the last byte has left the wire on the driver's side (or was lost to an unplug)."""
+        await self._out_line.idle.wait()
 
     def hold(self) -> None:
         """Stop taking bytes from the driver (a busy or offline device); it feels back-pressure after some 14 kB."""

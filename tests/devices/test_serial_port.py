@@ -155,7 +155,6 @@ class Watched:
         await asyncio.gather(self.task, return_exceptions=True)
 
 
-@pytest.mark.row("B12")
 async def test_a_replugged_port_comes_back_by_itself(ends):
     watched = Watched(ends)
     await ends.until(lambda: watched.downs)  # absent at the start
@@ -174,7 +173,6 @@ async def test_a_replugged_port_comes_back_by_itself(ends):
     assert not ends.port.is_open
 
 
-@pytest.mark.row("B12")
 async def test_a_path_that_vanishes_without_hang_up_is_a_loss(ends):
     ends.device.plug()
     watched = Watched(ends)
