@@ -1,0 +1,44 @@
+"""The `[mqtt]` section that every program has: which broker, and as whom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from config.load import Section
+
+
+class MqttSettings(Section):
+    """How to reach the broker. The user name is `{role}-{id}` (see `contract.access`).
+
+    The password stands here, or better in a file of mode 0600 that only this program's user reads.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 1883
+    username: str
+    password: str | None = None
+    password_file: Path | None = None
+    tls: bool = False
+    connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    keepalive_s: Annotated[int, Field(ge=2, le=3600)] = 10
+
+    @model_validator(mode="after")
+    def _one_password(self) -> MqttSettings:
+        if (self.password is None) == (self.password_file is None):
+            raise ValueError("give either password or password_file, not both and not neither")
+        return self
+
+    def secret(self, settings_file: Path) -> str:
+        """The password. Raises SettingsError when its file can't be read."""
+        from config.load import SettingsError, resolve
+
+        if self.password is not None:
+            return self.password
+        path = resolve(settings_file, self.password_file or Path())
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError(settings_file, [f"mqtt.password_file: {path}: {error.strerror}"]) from None
