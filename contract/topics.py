@@ -13,6 +13,11 @@ _LEVEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
+def is_level(text: str) -> bool:
+    """Whether an ID is safe as one level of a topic: 1 to 64 letters, digits, `_`, `.`, `-`; no wildcard, no slash."""
+    return _LEVEL.fullmatch(text) is not None
+
+
 def fields(channel: Channel) -> tuple[str, ...]:
     """Names of the levels of a row that vary, in order: `("agent", "lane")`."""
     return tuple(_FIELD.findall(channel.topic))
@@ -26,7 +31,7 @@ def topic(channel: Channel, store: str, **ids: str) -> str:
     if set(ids) != set(fields(channel)):
         raise ValueError(f"{channel.name} needs {fields(channel)}, got {tuple(ids)}")
     for name, value in (("store", store), *ids.items()):
-        if not _LEVEL.fullmatch(value):
+        if not is_level(value):
             raise ValueError(
                 f"{name} {value!r} is not 1 to 64 letters, digits, '_', '.', '-', beginning with a letter or digit"
             )
