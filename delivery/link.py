@@ -1,0 +1,215 @@
+"""The one file that knows the MQTT client library (gmqtt 0.8).
+
+What was measured of it decides the shape (docs/decisions): it loses its queue and leaks packet identifiers when a session is
+lost, reconnects without jitter, has no time limit for the first connection. So every connection is a new client object
+without a session; reconnecting, with jitter and a cap, is ours; and nothing that matters is left to its queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import gmqtt
+import structlog
+from gmqtt.mqtt.constants import MQTTv50, MQTTv311
+from gmqtt.mqtt.handler import MQTTError
+
+from delivery.engine import Publication
+
+log = structlog.get_logger()
+
+INBOX_MAX = 20_000
+"""Messages waiting to be handled. Beyond, arrivals are dropped and counted: numbered ones are sent again by their sender."""
+RECONNECT_FIRST_S, RECONNECT_MAX_S = 0.2, 10.0
+_REFUSED = {
+    4: "the broker refuses this user name or password; check [mqtt] username and password in the settings",
+    5: "the broker refuses this user; issue credentials for it (instore credentials issue) or check the password",
+    134: "the broker refuses this user name or password; check [mqtt] username and password in the settings",
+    135: "the broker refuses this user; issue credentials for it (instore credentials issue) or check the password",
+}
+
+
+class LinkError(ConnectionError):
+    """The broker can't be reached or refuses us; the sentence says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the broker is and who we are there. `version` is "3.1.1" or "5"; no property of 5 carries meaning."""
+
+    host: str
+    port: int
+    username: str
+    password: str
+    tls: bool = False
+    connect_timeout_s: float = 5.0
+    keepalive_s: int = 10
+    version: str = "3.1.1"
+    client_suffix: str = ""
+
+
+class _Client(gmqtt.Client):  # type: ignore[misc]
+    def _allow_reconnect(self) -> bool:
+        return False  # a connection that ends is replaced by a new client, which carries no stale packet identifiers
+
+
+class Link:
+    """Keeps one connection to the broker. `inbox` holds what arrived as (topic, payload); `on_wake` says it did.
+
+    `on_up` is called when all subscriptions are confirmed, `on_down` with a sentence when the connection is gone.
+    """
+
+    def __init__(self, address: Address, subscriptions: Sequence[tuple[str, int]], *, will: Publication | None,
+                 on_up: Callable[[], None], on_down: Callable[[str], None], on_wake: Callable[[], None],
+                 rng: Random | None = None) -> None:  # fmt: skip
+        self.address = address
+        self.inbox: deque[tuple[str, bytes]] = deque()
+        self.dropped = 0
+        self.connects = 0
+        self.up = False
+        self.trouble = "not connected yet"
+        """The last reason for not being connected, as a sentence; "" while connected."""
+        self._subscriptions = tuple(subscriptions)
+        self._will = will
+        self._on_up, self._on_down, self._on_wake = on_up, on_down, on_wake
+        self._rng = rng or Random()
+        self._client: _Client | None = None
+        self._five = address.version == "5"
+
+    async def run(self) -> None:
+        """Connect, stay connected, reconnect; until cancelled. Then say good-bye to the broker."""
+        delay_s, told = RECONNECT_FIRST_S, ""
+        while True:
+            try:
+                await self._one_connection()
+                delay_s, told = RECONNECT_FIRST_S, ""
+            except LinkError as error:
+                self.trouble = str(error)
+                if told != self.trouble:  # once per kind of trouble, not once per try
+                    log.warning("no connection to the broker", reason=self.trouble)
+                    told = self.trouble
+                    self._on_down(self.trouble)
+            await asyncio.sleep(delay_s * (0.5 + self._rng.random()))
+            delay_s = min(delay_s * 2, RECONNECT_MAX_S)
+
+    async def _one_connection(self) -> None:
+        lost = asyncio.Event()
+        client = self._new_client(lost)
+        try:
+            await self._connect(client)
+            await self._subscribe(client, lost)
+            self._client, self.up, self.trouble = client, True, ""
+            self.connects += 1
+            log.info("connected to the broker", host=self.address.host, port=self.address.port)
+            self._on_up()
+            self._on_wake()
+            await lost.wait()
+            self._go_down()
+        finally:
+            self._client, self.up = None, False
+            await self._close(client)
+
+    def _go_down(self) -> None:
+        self._client, self.up = None, False
+        self.trouble = f"the connection to the broker at {self.address.host}:{self.address.port} was lost; trying again"
+        log.warning("connection to the broker lost", host=self.address.host, port=self.address.port)
+        self._on_down(self.trouble)
+
+    def _new_client(self, lost: asyncio.Event) -> _Client:
+        will = self._will and gmqtt.Message(
+            self._will.topic, self._will.payload, qos=self._will.qos, retain=self._will.retain
+        )
+        suffix = f".{self.address.client_suffix}" if self.address.client_suffix else ""
+        client = _Client(self.address.username + suffix, clean_session=True, will_message=will)
+        client.set_auth_credentials(self.address.username, self.address.password)
+        client.on_message = self._on_message
+        client.on_disconnect = lambda *_: lost.set()
+        return client
+
+    async def _connect(self, client: _Client) -> None:
+        where = f"{self.address.host}:{self.address.port}"
+        context = ssl.create_default_context() if self.address.tls else False
+        try:
+            async with asyncio.timeout(self.address.connect_timeout_s):
+                await client.connect(
+                    self.address.host,
+                    self.address.port,
+                    ssl=context,
+                    keepalive=self.address.keepalive_s,
+                    version=MQTTv50 if self._five else MQTTv311,
+                )
+        except TimeoutError:
+            raise LinkError(
+                f"the broker at {where} does not answer within {self.address.connect_timeout_s:g} s"
+            ) from None
+        except MQTTError as error:
+            code = getattr(error, "_code", None)
+            raise LinkError(
+                f"{where}: {_REFUSED.get(code or 0, str(error))} (user {self.address.username!r})"
+            ) from None
+        except OSError as error:
+            raise LinkError(f"no broker at {where} ({error.strerror or error}); is it running?") from None
+        connection = client._connection
+        if connection is not None and (sock := connection._transport.get_extra_info("socket")) is not None:
+            # asyncio sets this itself; saying it here keeps it true for any event loop (44 ms a round trip without).
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    async def _subscribe(self, client: _Client, lost: asyncio.Event) -> None:
+        granted: asyncio.Future[Sequence[int]] = asyncio.get_running_loop().create_future()
+
+        def on_subscribe(_client: Any, _mid: int, codes: Sequence[int], _properties: Any) -> None:
+            if not granted.done():
+                granted.set_result(codes)
+
+        client.on_subscribe = on_subscribe
+        client.subscribe([gmqtt.Subscription(topic, qos=qos) for topic, qos in self._subscriptions])
+        gone: asyncio.Future[Any] = asyncio.ensure_future(lost.wait())
+        try:
+            await asyncio.wait(
+                {granted, gone}, timeout=self.address.connect_timeout_s, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            gone.cancel()
+        if not granted.done():
+            granted.cancel()
+            raise LinkError(f"the broker at {self.address.host}:{self.address.port} does not confirm the subscriptions")
+        refused = [t for (t, _), code in zip(self._subscriptions, granted.result(), strict=False) if code >= 0x80]
+        if refused:
+            raise LinkError(f"the broker does not let {self.address.username!r} subscribe to {', '.join(refused)}; its access "
+                            "control is older than this program: write it again from the contract")  # fmt: skip
+
+    def _on_message(self, _client: Any, topic: str, payload: bytes, _qos: int, _properties: Any) -> int:
+        # A plain function: async handlers of this library run side by side and finish out of order.
+        if len(self.inbox) >= INBOX_MAX:
+            self.dropped += 1
+        else:
+            self.inbox.append((topic, bytes(payload)))
+            self._on_wake()
+        return 0
+
+    def publish(self, publication: Publication) -> None:
+        """Hand one message to the library. While there is no connection this does nothing: see `delivery.engine`."""
+        client = self._client
+        if client is None:
+            return
+        extra: dict[str, Any] = {}
+        if self._five:
+            extra = {"content_type": "application/cloudevents+json"}
+            if publication.expiry_s is not None:
+                extra["message_expiry_interval"] = publication.expiry_s
+        client.publish(publication.topic, publication.payload, publication.qos, publication.retain, **extra)
+
+    async def _close(self, client: _Client) -> None:
+        # The library leaves its connection open when it is refused; and closing may fail in any way.
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(1.0):
+                await client.disconnect()

@@ -1,0 +1,125 @@
+"""The asyncio loop around an engine and a link: the same for edge and hub.
+
+A message that arrives is handled in the same turn of the loop together with all others that arrived meanwhile: one
+transaction, one sync. Alone it is handled at once; under load the batches grow by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from contract.access import grants
+from contract.messages import BY_NAME
+from delivery.engine import Engine, Publication, Tx
+from delivery.link import Address, Link
+
+log = structlog.get_logger()
+
+BATCH = 500
+"""Messages per transaction. Larger ones gain little throughput and cost the first of them latency."""
+DISK_RETRY_S = 1.0
+
+
+class Node:
+    """Runs an engine over a connection.
+
+    `on_link(up, tx)` is called inside a transaction when the connection is there, for the program to say its state again;
+    with `up=False` when it is gone. `will` is what the broker says when we vanish.
+    """
+
+    def __init__(self, engine: Engine, address: Address, *, will: Publication | None = None,
+                 on_link: Callable[[bool, Tx], None] | None = None) -> None:  # fmt: skip
+        self.engine = engine
+        self._on_link = on_link
+        self._wake = asyncio.Event()
+        self._news: deque[bool] = deque()
+        wanted = [
+            (g.filter, BY_NAME[g.channel].qos) for g in grants(engine.me, engine.store) if g.action == "subscribe"
+        ]
+        self.link = Link(address, wanted, will=will, on_up=self._up, on_down=self._down, on_wake=self._wake.set)
+        self.disk_trouble = ""
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.link.run(), name="link")
+            tasks.create_task(self._pump(), name="pump")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Tx]:
+        """One transaction of the application; what it says is on the wire when the block has ended."""
+        with self.engine.transaction() as tx:
+            yield tx
+        self.publish_now()
+
+    def publish_now(self) -> None:
+        """Put on the wire what the engine has ready, without waiting for a turn of the loop."""
+        for publication in self.engine.poll():
+            self.link.publish(publication)
+        self._wake.set()  # the pump recomputes its deadline
+
+    def _up(self) -> None:
+        self.engine.link_up()
+        self._news.append(True)
+
+    def _down(self, _reason: str) -> None:
+        if self.engine.connected:
+            self.engine.link_down()
+            self._news.append(False)
+            self._wake.set()
+
+    def _tell(self) -> None:
+        """The application hears of the connection in a transaction of the pump, where a full disk is dealt with."""
+        while self._news and self._on_link is not None:
+            with self.engine.transaction() as tx:
+                self._on_link(self._news[0], tx)
+            self._news.popleft()
+        self._news.clear()
+
+    async def _pump(self) -> None:
+        while True:
+            await self._wait()
+            self._wake.clear()
+            try:
+                self._turn()
+                if self.disk_trouble:
+                    log.info("the database can be written again", path=str(self.engine.journal.path))
+                    self.disk_trouble = ""
+            except sqlite3.Error as error:
+                # Nothing of the batch was taken or acknowledged: its senders send it again.
+                if not self.disk_trouble:
+                    log.error("the database can't be written; is the disk full?", path=str(self.engine.journal.path),
+                              error=str(error))  # fmt: skip
+                self.disk_trouble = str(error)
+                self.engine.counters["disk_errors"] += 1
+                await asyncio.sleep(DISK_RETRY_S)
+
+    def _turn(self) -> None:
+        self._tell()
+        inbox = self.link.inbox
+        while inbox:
+            batch = [inbox.popleft() for _ in range(min(BATCH, len(inbox)))]
+            self.engine.receive(batch)
+            for publication in self.engine.poll():
+                self.link.publish(publication)
+        for publication in self.engine.poll():
+            self.link.publish(publication)
+
+    async def _wait(self) -> None:
+        if self.link.inbox:
+            await asyncio.sleep(0)  # let the library read and write between two batches
+            return
+        deadline = self.engine.next_deadline()
+        try:
+            async with asyncio.timeout(
+                None if deadline is None else max(0.0, deadline - self.engine.clock.monotonic())
+            ):
+                await self._wake.wait()
+        except TimeoutError:
+            pass  # a resend or a flush is due

@@ -1,0 +1,112 @@
+"""The rules of a numbered stream, case by case."""
+
+from __future__ import annotations
+
+import pytest
+
+from delivery.streams import RESEND_FIRST_S, Entry, OutStream, Verdict, declared_lost, judge
+
+
+def stream(count: int, window: int = 500, epoch: str = "e1") -> OutStream:
+    out = OutStream(jitter=lambda: 0.0, window=window)
+    for seq in range(1, count + 1):
+        out.add(Entry(epoch, seq, "t", b"x"))
+    return out
+
+
+def numbers(out: OutStream, now: float) -> list[int]:
+    return [entry.seq for entry, _ in out.due(now)]
+
+
+@pytest.mark.row("C1")
+@pytest.mark.parametrize(
+    ("taken", "seq", "floor", "verdict"),
+    [
+        (0, 1, 1, Verdict.TAKE),
+        (4, 5, 1, Verdict.TAKE),
+        (4, 4, 1, Verdict.DUPLICATE),
+        (4, 1, 1, Verdict.DUPLICATE),
+        (4, 6, 1, Verdict.GAP),
+        (4, 6, 6, Verdict.TAKE),  # 5 was dropped on purpose
+        (4, 9, 8, Verdict.GAP),  # 8 is still to come
+        (0, 500, 500, Verdict.TAKE),  # the receiver lost its database
+        (9, 3, 12, Verdict.DUPLICATE),
+    ],
+)
+def test_judge(taken: int, seq: int, floor: int, verdict: Verdict) -> None:
+    assert judge(taken, seq, floor) is verdict
+
+
+def test_a_declared_gap_is_counted() -> None:
+    assert declared_lost(4, 5) == 0
+    assert declared_lost(4, 9) == 4
+
+
+def test_each_number_goes_out_once_until_time_runs_out() -> None:
+    out = stream(3)
+    assert numbers(out, 0.0) == [1, 2, 3]
+    assert numbers(out, 0.1) == []
+    assert out.next_deadline() == RESEND_FIRST_S
+    assert numbers(out, RESEND_FIRST_S) == [1, 2, 3]
+
+
+def test_silence_doubles_the_wait_up_to_a_cap() -> None:
+    out = stream(1)
+    now, gaps = 0.0, []
+    for _ in range(8):
+        assert numbers(out, now) == [1]
+        deadline = out.next_deadline()
+        assert deadline is not None
+        gaps.append(deadline - now)
+        now = deadline
+    assert gaps == [1, 2, 4, 8, 16, 30, 30, 30]
+
+
+def test_a_peer_heard_again_ends_the_wait() -> None:
+    out = stream(1)
+    numbers(out, 0.0)
+    numbers(out, 1.0)
+    numbers(out, 3.0)
+    out.nudge(3.5)
+    assert numbers(out, 3.5) == [1]
+
+
+def test_a_receipt_frees_the_window() -> None:
+    out = stream(10, window=4)
+    assert numbers(out, 0.0) == [1, 2, 3, 4]
+    done = out.acknowledged("e1", 2, False, 0.1)
+    assert [entry.seq for entry in done] == [1, 2]
+    assert all(entry.done for entry in done)
+    assert numbers(out, 0.1) == [5, 6]
+
+
+def test_a_gap_is_sent_again_once_however_often_it_is_reported() -> None:
+    out = stream(5)
+    numbers(out, 0.0)
+    for _ in range(5):
+        out.acknowledged("e1", 1, True, 0.01)
+    assert numbers(out, 0.01) == [2, 3, 4, 5]
+    out.acknowledged("e1", 1, True, 0.02)
+    assert numbers(out, 0.02) == []
+
+
+def test_a_receipt_of_another_epoch_changes_nothing() -> None:
+    out = stream(3)
+    numbers(out, 0.0)
+    assert out.acknowledged("e0", 99, False, 0.1) == []
+    assert len(out) == 3
+
+
+def test_an_older_epoch_is_finished_first() -> None:
+    out = stream(2, epoch="old")
+    out.add(Entry("new", 1, "t", b"x"))
+    assert [(e.epoch, e.seq) for e, _ in out.due(0.0)] == [("old", 1), ("old", 2)]
+    out.acknowledged("old", 2, False, 0.1)
+    assert [(e.epoch, e.seq) for e, _ in out.due(0.1)] == [("new", 1)]
+
+
+def test_what_is_dropped_is_declared_by_the_floor() -> None:
+    out = stream(5)
+    out.drop_oldest()
+    out.drop_oldest()
+    assert [(entry.seq, floor) for entry, floor in out.due(0.0)] == [(3, 3), (4, 3), (5, 3)]
