@@ -1,0 +1,168 @@
+"""The store's policy as files: ranks and rules, messages, incentives. Shapes only; `hub.rules` compiles the conditions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from config.load import Section
+from config.words import Text, Words, check_places
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+Condition = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+
+
+def _unique(names: list[str], what: str) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{what} {twice[0]!r} stands here twice")
+
+
+# --- rules.toml
+
+
+class Rank(Section):
+    """A rank and what a customer must have spent in all to reach it, in minor units."""
+
+    name: Name
+    from_spent: Annotated[int, Field(ge=0)]
+    label: Words
+
+
+class Rule(Section):
+    """A condition with a name. Rules are tried in order; the first that holds decides."""
+
+    name: RuleName
+    when: Condition
+
+
+class Points(Section):
+    """One point for so many minor units spent; 0: none."""
+
+    spent_per_point: Annotated[int, Field(ge=0)] = 100
+
+
+class RulesFile(Section):
+    """`rules.toml`: ranks from the lowest to the highest, and who is a good customer (row A6)."""
+
+    rank: Annotated[tuple[Rank, ...], Field(min_length=1, max_length=32)]
+    points: Points = Points()
+    good_customer: Annotated[tuple[Rule, ...], Field(max_length=100)] = ()
+
+    @model_validator(mode="after")
+    def _in_order(self) -> RulesFile:
+        _unique([rank.name for rank in self.rank], "rank")
+        _unique([rule.name for rule in self.good_customer], "rule")
+        if self.rank[0].from_spent != 0:
+            raise ValueError(f"rank {self.rank[0].name!r} is the lowest: its from_spent must be 0")
+        for lower, higher in zip(self.rank, self.rank[1:], strict=False):
+            if higher.from_spent <= lower.from_spent:
+                raise ValueError(f"rank {higher.name!r} must need more than {lower.name!r} before it")
+        return self
+
+
+# --- messages.toml
+
+
+class ClerkMessages(Section):
+    """What a handheld shows. Places: {name} of the customer."""
+
+    service_request: Words
+
+    @model_validator(mode="after")
+    def _places(self) -> ClerkMessages:
+        for text in (self.service_request.ja, self.service_request.en):
+            check_places(text, ("name",))
+        return self
+
+
+class LaneMessages(Section):
+    """What a lane's display shows. Places: {name} of the customer, {title} of the incentive."""
+
+    thanks: Words
+    thanks_coupon: Words
+    thanks_electronic: Words
+    already_printed: Words
+    already_used: Words
+    unknown_sale: Words
+    expired: Words
+    not_valid: Words
+
+    @model_validator(mode="after")
+    def _places(self) -> LaneMessages:
+        for key in type(self).model_fields:
+            words: Words = getattr(self, key)
+            for text in (words.ja, words.en):
+                check_places(text, ("name", "title"))
+        return self
+
+
+class MessagesFile(Section):
+    """`messages.toml`."""
+
+    anonymous: Words
+    """Stands for the name of a customer who is not known."""
+    clerk: ClerkMessages
+    lane: LaneMessages
+
+
+# --- incentives.toml
+
+RECEIPT_PLACES = ("name", "title", "coupon", "store", "valid_until", "issued", "amount")
+ReceiptLine = tuple[
+    Literal["text", "title", "center", "rule", "feed", "qr"], Annotated[str, StringConstraints(max_length=150)]
+]
+
+
+class ReceiptText(Section):
+    """Lines of the printed coupon, as [kind, text], in each language."""
+
+    ja: Annotated[tuple[ReceiptLine, ...], Field(min_length=1, max_length=60)]
+    en: Annotated[tuple[ReceiptLine, ...], Field(min_length=1, max_length=60)]
+
+    @model_validator(mode="after")
+    def _places(self) -> ReceiptText:
+        for lines in (self.ja, self.en):
+            for _, text in lines:
+                check_places(text, RECEIPT_PLACES)
+            if not any(kind == "qr" and "{coupon}" in text for kind, text in lines):
+                raise ValueError("a printed coupon needs a line ['qr', '{coupon}'], or no checkout can read it")
+        return self
+
+
+class IncentiveRule(Section):
+    """What is given to whom on leaving (rows B7, B8). Tried in order; the first that holds is given."""
+
+    name: RuleName
+    when: Condition
+    kind: Literal["points", "discount", "product"]
+    title: Words
+    amount_minor: Annotated[int, Field(ge=0)] = 0
+    points: Annotated[int, Field(ge=0)] = 0
+    give: Literal["print", "electronic"] = "print"
+    valid_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    receipt: ReceiptText | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> IncentiveRule:
+        if self.give == "print" and self.receipt is None:
+            raise ValueError(
+                f"incentive {self.name!r} is printed and has no receipt: add [incentive.receipt] with ja and en"
+            )
+        wanted: Text | None = {"points": "points", "discount": "amount_minor"}.get(self.kind)
+        if wanted and not getattr(self, wanted):
+            raise ValueError(f"incentive {self.name!r} is of kind {self.kind!r} and gives nothing: set {wanted}")
+        return self
+
+
+class IncentivesFile(Section):
+    """`incentives.toml`."""
+
+    incentive: Annotated[tuple[IncentiveRule, ...], Field(max_length=100)] = ()
+
+    @model_validator(mode="after")
+    def _names(self) -> IncentivesFile:
+        _unique([rule.name for rule in self.incentive], "incentive")
+        return self
