@@ -1,0 +1,102 @@
+"""Settings of an edge agent: one TOML file, read once (`config.load.load`). A sample is `config/shipped/edge.toml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from config.load import Section, load, resolve
+from config.mqtt import MqttSettings
+
+Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Baud = Annotated[int, Field(ge=1200, le=1_000_000)]
+Port = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+"""A serial port; name it by `/dev/serial/by-id/…`, which stays the same whatever is plugged in first."""
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+Dbm = Annotated[float, Field(ge=-127, le=20)]
+
+
+class BeaconSettings(Section):
+    """Scanning for customers' beacons."""
+
+    adapter: str | None = None
+    """`hci0`, `hci1` …; None: the first."""
+    passive: bool = True
+    """Run a passive scanner next to the active one: it keeps exact RSSI on adapters that filter duplicates."""
+    heartbeat: str | None = None
+    """ID of a beacon fixed in the store, e.g. `ibeacon:<uuid>:1:1`. Its silence tells that scanning died."""
+    silence_s: Seconds = 5.0
+    """Without the heartbeat (or, if there is none, any advertisement) for so long, scanning is started anew."""
+    enter_rssi_dbm: Dbm = -72.0
+    """Smoothed level from which a customer counts as inside; those who pass by outside stay below."""
+    leave_after_s: Seconds = 15.0
+    """A beacon that advertises often and is not heard for so long has left. Sparse ones get more time by themselves."""
+
+
+class ReaderPort(Section):
+    port: Port
+    baud: Baud = 115200
+    framing: Literal["terminator", "stx_etx", "stx_etx_bcc"] = "terminator"
+
+
+class PrinterPort(Section):
+    port: Port
+    baud: Baud = 115200
+    columns: Annotated[int, Field(ge=16, le=80)] = 48
+    completion: Literal["process_id", "gs_r"] = "process_id"
+    """How the printer confirms that paper came out: `process_id` (TM-T88IV and later …), `gs_r` for models without it."""
+    cut_counter: Literal[178, 50] | None = 178
+    """The maintenance counter that settles whether an interrupted coupon came out; None if the model has none."""
+
+
+class GatePort(Section):
+    port: Port
+    baud: Baud = 115200
+    parity: Literal["N", "E", "O"] = "N"
+
+
+class LaneSettings(Section):
+    """One exit lane. A lane may do without printer (coupons are then electronic) and without gate (an exit counter)."""
+
+    id: Id
+    reader: ReaderPort
+    printer: PrinterPort | None = None
+    gate: GatePort | None = None
+    offline: Literal["open", "refuse"] = "open"
+    """What the lane does with a valid, unused code when the hub does not answer within `decide_s`."""
+    decide_s: Seconds = 2.0
+    print_patience_s: Seconds = 12.0
+    gate_patience_s: Seconds = 15.0
+
+
+class EdgeSettings(Section):
+    """The whole file."""
+
+    store: Id
+    agent: Id
+    database: Path
+    mqtt: MqttSettings
+    beacons: BeaconSettings | None = None
+    lane: Annotated[tuple[LaneSettings, ...], Field(max_length=16)] = ()
+    heartbeat_s: Seconds = 5.0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> EdgeSettings:
+        if self.beacons is None and not self.lane:
+            raise ValueError("this agent has nothing to do: give it [beacons], a [[lane]], or both")
+        ids = [lane.id for lane in self.lane]
+        if len(set(ids)) != len(ids):
+            raise ValueError(f"two lanes have the same id: {', '.join(ids)}")
+        ports = [device.port for lane in self.lane for device in (lane.reader, lane.printer, lane.gate) if device]
+        twice = sorted({port for port in ports if ports.count(port) > 1})
+        if twice:
+            raise ValueError(f"two devices share the port {', '.join(twice)}")
+        return self
+
+
+def load_edge(settings_file: Path) -> EdgeSettings:
+    """The settings, with the database's path made absolute. Raises SettingsError."""
+    read = load(settings_file, EdgeSettings)
+    return read.model_copy(update={"database": resolve(settings_file, read.database)})

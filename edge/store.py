@@ -1,0 +1,68 @@
+"""All SQL of the agent: what must survive a loss of power besides the outbox (`delivery.journal`)."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+from delivery.journal import Migration
+from devices.gate_map import GateCounters
+from edge.lane import Lane
+from edge.lane_codec import from_json, to_json
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    (
+        "edge-1",
+        """
+        CREATE TABLE lane (id TEXT PRIMARY KEY, state TEXT NOT NULL, gate TEXT) WITHOUT ROWID;
+        CREATE TABLE used_code (code TEXT PRIMARY KEY, expires TEXT NOT NULL) WITHOUT ROWID;
+        CREATE INDEX used_code_expires ON used_code (expires);
+        CREATE TABLE exit_key (kid TEXT PRIMARY KEY, public TEXT NOT NULL) WITHOUT ROWID;
+        """,
+    ),
+)
+USED_KEPT = timedelta(days=2)
+"""A used code is remembered this long after it expired: longer than any clock that is not set can be behind after a start."""
+
+
+class EdgeStore:
+    """The agent's tables. Every writing method is called inside a transaction of the engine."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def lane(self, lane: str) -> tuple[Lane | None, GateCounters | None]:
+        """A lane as it was stored, and the gate's counters that were acted on. Raises ValueError for a damaged row."""
+        row = self._db.execute("SELECT state, gate FROM lane WHERE id = ?", (lane,)).fetchone()
+        if row is None:
+            return None, None
+        return from_json(row[0]), GateCounters(**json.loads(row[1])) if row[1] else None
+
+    def save_lane(self, lane: str, state: Lane) -> None:
+        self._db.execute(
+            "INSERT INTO lane (id, state) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state",
+            (lane, to_json(state)),
+        )
+
+    def save_gate(self, lane: str, counters: GateCounters) -> None:
+        self._db.execute("UPDATE lane SET gate = ? WHERE id = ?", (json.dumps(asdict(counters)), lane))
+
+    def is_used(self, code: str) -> bool:
+        return self._db.execute("SELECT 1 FROM used_code WHERE code = ?", (code,)).fetchone() is not None
+
+    def use(self, code: str, expires: datetime, now: datetime) -> None:
+        """Remember a one-time code, and forget those that no clock can take for valid any more."""
+        self._db.execute("INSERT OR IGNORE INTO used_code (code, expires) VALUES (?, ?)", (code, expires.isoformat()))
+        self._db.execute("DELETE FROM used_code WHERE expires < ?", ((now - USED_KEPT).isoformat(),))
+
+    def keys(self) -> dict[str, str]:
+        """Public keys of exit codes by key ID, as the hub gave them last."""
+        return dict(self._db.execute("SELECT kid, public FROM exit_key").fetchall())
+
+    def save_keys(self, keys: Mapping[str, str]) -> None:
+        self._db.execute("DELETE FROM exit_key")
+        self._db.executemany("INSERT INTO exit_key (kid, public) VALUES (?, ?)", keys.items())
