@@ -9,6 +9,8 @@ BrokerError
 
 from __future__ import annotations
 
+import os
+
 
 class BrokerError(Exception):
     """A broker that can't start or serve; the text is a sentence for the person at the terminal."""
@@ -24,6 +26,13 @@ class AddressRefused(BrokerError):
 
 class PortInUse(BrokerError):
     """A port on which a broker should listen is taken."""
+
+    @classmethod
+    def sentence(cls, host: str, port: int, error: OSError) -> PortInUse:
+        return cls(
+            f"port {port} on {host} can't be used for the broker ({os.strerror(error.errno or 0)}): end the program that"
+            f" listens there (`ss -ltnp 'sport = :{port}'` names it) or choose another port"
+        )
 
 
 class MosquittoError(BrokerError):
