@@ -13,13 +13,14 @@ import random
 import termios
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import serial
 import structlog
 
 from devices.errors import DeviceOffline, WriteBufferFull, offline_from
 
-__all__ = ["SerialPort", "keep_open"]
+__all__ = ["Reopenable", "SerialPort", "keep_open"]
 
 log = structlog.get_logger()
 
@@ -187,8 +188,22 @@ def _ask_low_latency(port: serial.Serial) -> None:
         pass  # not on this kind of port
 
 
+class Reopenable(Protocol):
+    """What `keep_open` keeps open: a `SerialPort`, or a library's client made to look like one."""
+
+    path: str
+
+    @property
+    def is_open(self) -> bool: ...
+    async def open(self) -> None: ...
+    async def lost(self) -> DeviceOffline: ...
+    def path_is_ours(self) -> bool: ...
+    def lose(self, error: DeviceOffline) -> None: ...
+    def close(self) -> None: ...
+
+
 async def keep_open(
-    port: SerialPort,
+    port: Reopenable,
     *,
     on_up: Callable[[], None],
     on_down: Callable[[DeviceOffline], None] | None = None,
@@ -229,7 +244,7 @@ async def keep_open(
         port.close()
 
 
-async def _watch(port: SerialPort) -> DeviceOffline:
+async def _watch(port: Reopenable) -> DeviceOffline:
     """Until the open port is lost, by a hang-up or because its path no longer leads to it."""
     while True:
         try:

@@ -172,8 +172,8 @@ async def run_reader(
     link: Path, control: Path, *, framing: str = "cr", aim: bool = False, baud: int | None = None
 ) -> None:
     """A reader whose port appears at `link`, commanded at the socket `control`, until cancelled."""
-    sim = ReaderSim(link, lambda event: server.broadcast(event), framing=framing, aim=aim, baud=baud)
-    server = ControlServer(control, sim.handle)
+    server = ControlServer(control, lambda request: sim.handle(request))
+    sim = ReaderSim(link, server.broadcast, framing=framing, aim=aim, baud=baud)
     try:
         async with server:
             sim.port.plug()
