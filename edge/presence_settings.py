@@ -23,7 +23,7 @@ class PresenceSettings:
 
     #: Persistence of this level means "in the store": 4 m in the open; 3 m behind a shop window (6 dB) is 3 dB below.
     #: On the recordings -72 tells somebody within 4 m a median of 2 to 8 s before, at worst 7 s after he is there;
-    #: -68 up to 22 s after; -76 a median of 15 s before, from 8 m away.
+    #: -68 up to 22 s after; -76 a median of 5 to 24 s before.
     enter_rssi_dbm: float = -72.0
     #: How long the smoothed level must hold. A person on the pavement passes a 4 m doorway in 3 s and is at that level
     #: for the middle of it at most.
