@@ -13,7 +13,6 @@ from devices.gate_map import GateCounters
 from edge.lane import Lane
 from edge.lane_codec import from_json, to_json
 
-
 MIGRATIONS: tuple[Migration, ...] = (
     (
         "edge-1",

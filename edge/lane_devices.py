@@ -1,0 +1,77 @@
+"""The devices of one lane, built from its settings. Printer and gate may be missing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from config.edge_settings import GatePort, LaneSettings, PrinterPort, ReaderPort
+from devices.gate import CommandResult, Gate, GateSettings
+from devices.gate_events import GateEvent
+from devices.gate_map import GateCounters
+from devices.printer import OutputComplete, ReceiptPrinter
+from devices.printer_settings import PrinterSettings
+from devices.reader import QrReader, ReaderSettings
+from devices.reader_frames import Scan
+from devices.status import DeviceStatus
+
+OnStatus = Callable[[str, str, DeviceStatus], None]
+"""Called with the device's name (`reader-1`), its category, and its state."""
+
+
+class LaneDevices:
+    """`connect` before `run`: whom the devices tell. `on_wire_open(t)`: an open command went out (monotonic s)."""
+
+    def __init__(self, settings: LaneSettings, on_status: OnStatus) -> None:
+        self._settings, self._on_status = settings, on_status
+        self.reader: QrReader | None = None
+        self.printer: ReceiptPrinter | None = None
+        self.gate: Gate | None = None
+
+    def connect(self, on_scan: Callable[[Scan], None], on_paper: Callable[[OutputComplete], None],
+                on_gate: Callable[[GateEvent], None], known: GateCounters | None,
+                on_wire_open: Callable[[float], None] | None = None) -> None:  # fmt: skip
+        """Make the drivers; nothing is opened before `run`."""
+        lane = self._settings
+        self.reader = QrReader(lane.reader.port, _reader(lane.reader), on_scan, self._teller("reader", "scanner"))
+        if lane.printer is not None:
+            tell = self._teller("printer", "pos_printer")
+            self.printer = ReceiptPrinter(lane.printer.port, _printer(lane.printer), on_paper, tell)
+        if lane.gate is not None:
+            self.gate = Gate(lane.gate.port, _gate(lane.gate), on_gate, self._teller("gate", "gate"), known=known,
+                             on_wire_open=on_wire_open)  # fmt: skip
+
+    def _teller(self, kind: str, category: str) -> Callable[[DeviceStatus], None]:
+        name = f"{kind}-{self._settings.id}"
+        return lambda status: self._on_status(name, category, status)
+
+    async def run(self) -> None:
+        """Drive all devices until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for device in (self.reader, self.printer, self.gate):
+                if device is not None:
+                    tasks.create_task(device.run(), name=f"{type(device).__name__} {self._settings.id}")
+
+    def gate_counters(self) -> GateCounters | None:
+        """The counters of the last reading of the gate's board, or None without a gate or before the first."""
+        return self.gate.counters if self.gate is not None else None
+
+    async def open_gate(self, command: int, seconds: float) -> CommandResult:
+        """Open for one person who leaves. A lane without a gate is open already."""
+        if self.gate is None:
+            return CommandResult("accepted")
+        return await self.gate.open_gate("exit", command, seconds)
+
+
+def _reader(port: ReaderPort) -> ReaderSettings:
+    return ReaderSettings(baud=port.baud, framing=port.framing)
+
+
+def _printer(port: PrinterPort) -> PrinterSettings:
+    return PrinterSettings(
+        baud=port.baud, columns=port.columns, completion=port.completion, cut_counter=port.cut_counter
+    )
+
+
+def _gate(port: GatePort) -> GateSettings:
+    return GateSettings(baud=port.baud, parity=port.parity)

@@ -1,0 +1,89 @@
+"""From advertisements to sightings: the scanner on one side, the agent's node on the other, `edge.presence` between them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from datetime import timedelta
+
+import structlog
+
+from config.edge_settings import BeaconSettings
+from contract.payloads import Sighting, SightingKind
+from delivery.engine import Tx
+from delivery.node import Node
+from devices.beacon_scanner import Advert
+from edge.presence import Arrived, Event, Left, Moved, Presence, PresenceSettings
+
+log = structlog.get_logger()
+
+ADVERTS_MAX = 10_000
+"""Advertisements waiting for a turn of the loop: seconds of the fullest radio. More are dropped and counted."""
+
+
+class Sightings:
+    """`on_advert` only enqueues: it is called from the radio library, which swallows what it raises."""
+
+    def __init__(self, settings: BeaconSettings, node: Node) -> None:
+        self._node = node
+        self._heartbeat = settings.heartbeat
+        self.presence = Presence(
+            PresenceSettings(enter_rssi_dbm=settings.enter_rssi_dbm, silence_min_s=settings.leave_after_s)
+        )
+        self.dropped = 0
+        self._adverts: deque[Advert] = deque()
+        self._wake = asyncio.Event()
+
+    def on_advert(self, advert: Advert) -> None:
+        """One advertisement. The store's own heartbeat beacon is nobody's."""
+        if advert.beacon_id == self._heartbeat:
+            return
+        if len(self._adverts) >= ADVERTS_MAX:
+            self.dropped += 1
+            return
+        self._adverts.append(advert)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._wait()
+            now = self._node.engine.clock.monotonic()
+            found: list[Event] = []
+            while self._adverts:
+                advert = self._adverts.popleft()
+                found += self.presence.advert(advert.beacon_id, advert.rssi_dbm, advert.measured_power_dbm, advert.t)
+            found += self.presence.tick(now)
+            if found:
+                self._tell(found)
+
+    async def _wait(self) -> None:
+        if self._adverts:
+            return
+        self._wake.clear()
+        deadline = self.presence.next_deadline()
+        clock = self._node.engine.clock
+        try:
+            async with asyncio.timeout(None if deadline is None else max(0.0, deadline - clock.monotonic())):
+                await self._wake.wait()
+        except TimeoutError:
+            pass  # somebody may have left
+
+    def _tell(self, events: list[Event]) -> None:
+        # Nothing here touches the disk: sightings are saved by the engine, in groups.
+        with self._node.transaction() as tx:
+            for event in events:
+                tx.send("sighting", sighting(event, tx))
+
+
+def sighting(event: Event, tx: Tx) -> Sighting:
+    """The message of a presence event. `heard` is the wall's time of the advertisement that led to it."""
+    match event:
+        case Arrived() | Moved():
+            heard = tx.utc - timedelta(seconds=max(0.0, tx.now - event.t))
+            kind = SightingKind.ARRIVED if isinstance(event, Arrived) else SightingKind.MOVED
+            return Sighting(beacon=event.beacon_id, event=kind, rssi_dbm=event.rssi_dbm,
+                            distance_m=min(1000.0, event.distance_m), zone=event.zone.value, heard=heard)  # fmt: skip
+        case Left():
+            heard = tx.utc - timedelta(seconds=max(0.0, tx.now - event.last_seen))
+            return Sighting(beacon=event.beacon_id, event=SightingKind.LEFT, heard=heard)
