@@ -97,7 +97,8 @@ class Agent:
 
     def _scanner(self) -> BeaconScanner:
         beacons = self.settings.beacons
-        assert beacons is not None and self.sightings is not None
+        assert beacons is not None
+        assert self.sightings is not None
         settings = ScannerSettings(adapter=beacons.adapter, passive=beacons.passive, heartbeat_id=beacons.heartbeat,
                                    silence_s=beacons.silence_s)  # fmt: skip
         return BeaconScanner(settings, self.sightings.on_advert, self._on_scanner)
