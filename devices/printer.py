@@ -149,7 +149,8 @@ class ReceiptPrinter:
 
     async def _send_job(self, job_id: str, data: bytes) -> JobResult:
         loop = asyncio.get_running_loop()
-        future = self._waiting[job_id] = loop.create_future()
+        future: asyncio.Future[JobResult] = loop.create_future()
+        self._waiting[job_id] = future
         fence = self._jobs.fence(job_id)
         whole = data + self._fences.request(fence)
         sending = loop.create_task(
