@@ -74,7 +74,7 @@ class Gate:
     """`run()` for ever. Events to `on_event`, status to `on_status`, both in the event loop; they must not block.
 
     `known`: counters of the last image that was acted on, so that passages while nobody read are told (`missed=True`).
-    `on_wire_open(t)`: when a command's bytes were handed to the wire (seconds, monotonic).
+    `on_wire_open(t)`: when the bytes of an open were handed to the wire (seconds, monotonic), each time if sent again.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Gate:
         self._up = asyncio.Event()
         self._answered_at = 0.0
         self._offline_because = "not connected yet"
-        self._power = PowerState.UNKNOWN
+        self._silence_logged = False
         self._counters = dict.fromkeys(("lost_replies", "bad_frames", "commands", "resent", "port_losses"), 0)
         self._told: DeviceStatus | None = None
         self._told_at = 0.0
@@ -228,9 +228,9 @@ class Gate:
         if not self._bus.is_open:
             return False
         self._answered_at = time.monotonic()
-        if self._power is not PowerState.ONLINE and self._offline_because:
-            log.info("gate answers", path=self._bus.path)
-        self._offline_because = ""
+        if self._silence_logged:
+            self._silence_logged = False
+            log.info("gate answers again", path=self._bus.path)
         for event in self._core.update(image, self._answered_at):
             try:
                 self._on_event(event)
@@ -247,7 +247,8 @@ class Gate:
         """The port is there and the board is not: offline after a second, so that a damaged reply or two is no loss."""
         if time.monotonic() - self._answered_at < self._settings.silent_s:
             return
-        if not self._offline_because or self._power is PowerState.UNKNOWN:
+        if not self._silence_logged:
+            self._silence_logged = True
             log.warning("gate does not answer", path=self._bus.path, error=str(error))
         self._offline_because = str(error)
         self._core.offline()
@@ -270,7 +271,6 @@ class Gate:
                 )
 
     def _tell(self, power: PowerState, flags: frozenset[str], reason: str) -> None:
-        self._power = power
         now = time.monotonic()
         told = self._told
         same = told is not None and (told.power, told.flags, told.reason) == (power, flags, reason)

@@ -224,7 +224,7 @@ async def keep_open(
             except DeviceOffline as error:
                 down, was = error, reason
                 reason = error.reason
-                if reason != was:
+                if reason != was and was != "unplugged":  # that it is absent then goes without saying
                     log.warning("port offline", path=port.path, error=str(error))
             else:
                 if reason:
