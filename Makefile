@@ -1,0 +1,35 @@
+# Two commands on a fresh Debian or Raspberry Pi OS, and nothing before them: `make demo` and `make test`.
+.PHONY: setup demo test lint types layers pytest rows lock bench
+
+BIN := .venv/bin
+ROOMS := contract delivery config devices edge hub broker handheld firmware_sim instore bench
+
+setup:            ## make .venv, install what is missing
+	@scripts/setup.sh
+
+demo: setup       ## a whole store with simulated hardware, to watch
+	@$(BIN)/instore demo
+
+test: setup lint types layers pytest
+
+lint:
+	@$(BIN)/ruff check $(ROOMS) tests && $(BIN)/ruff format --check -q $(ROOMS) tests
+
+types:
+	@$(BIN)/mypy
+
+layers:
+	@$(BIN)/lint-imports
+
+pytest:
+	@$(BIN)/pytest -q
+
+rows: setup       ## every row of the mission with its tests, passed and failed
+	@$(BIN)/python scripts/rows.py
+
+bench: setup      ## the figures of docs/performance.md
+	@$(BIN)/instore bench latency && $(BIN)/instore bench throughput
+
+lock:             ## write requirements.lock anew (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-annotate --no-header -q -o requirements.lock
