@@ -137,9 +137,14 @@ class Connection:
             self._end(str(error))
         return None if self._ended else packet
 
-    def end(self, reason: str) -> None:
-        """Cuts the line; whoever reads sees the end."""
+    def end(self, reason: str | None) -> None:
+        """Cuts the line; whoever reads sees the end. Without a reason it is nobody's fault, and not logged."""
         self._end(reason)
+
+    def finish(self, reason: str) -> None:
+        """Cuts the line, but what came over it before is still read."""
+        log.warning("broker.client_cut_off", client=self.name, reason=reason)
+        self.wire.abort()
 
     def _end(self, reason: str | None) -> None:
         if reason and not self._ended:
@@ -196,6 +201,9 @@ class GateReader(ReaderAdapter):  # type: ignore[misc]  # amqtt's types are not 
             kind = packets.kind(packet)
             if kind == packets.DISCONNECT:
                 await self._settle(0)
+            if kind not in packets.FROM_A_CLIENT:
+                self._connection.end(f"sent a packet of type {kind}, which no client sends here")
+                return None
             if kind != packets.PUBLISH:
                 return packet
             try:
@@ -216,7 +224,7 @@ class GateReader(ReaderAdapter):  # type: ignore[misc]  # amqtt's types are not 
             await asyncio.sleep(_BACKLOG_POLL_S)
 
     def feed_eof(self) -> None:
-        self._connection.end("the broker ends")
+        self._connection.end(None)
 
 
 class GateWriter(WriterAdapter):  # type: ignore[misc]

@@ -180,7 +180,7 @@ class EmbeddedBroker:
     async def _take_over(self, client_id: str, connection: Connection) -> None:
         """The old connection of a client ID ends, wholly, before amqtt sees the new one: two at once confuse it."""
         while (old := self._held.get(client_id)) is not None:
-            old.end("the same client connected again")
+            old.finish("the same client connected again")
             async with asyncio.timeout(_TAKEOVER_TIMEOUT_S):
                 await old.gone.wait()
         self._held[client_id] = connection
@@ -211,7 +211,7 @@ class EmbeddedBroker:
     async def _disconnect_all(self) -> None:
         waiting = list(self._open)
         for connection in waiting:
-            connection.end("the broker ends")
+            connection.end(None)
         if waiting:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_TAKEOVER_TIMEOUT_S):

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CONNECT, CONNACK, PUBLISH, PUBACK, DISCONNECT = 1, 2, 3, 4, 14
+CONNECT, CONNACK, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP = 1, 2, 3, 4, 5, 6, 7
+SUBSCRIBE, UNSUBSCRIBE, PINGREQ, DISCONNECT = 8, 10, 12, 14
+FROM_A_CLIENT = {PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE, UNSUBSCRIBE, PINGREQ, DISCONNECT}
+"""What may follow a CONNECT (table 2.1)."""
 MQTT_3_1_1 = 4
 
 
@@ -16,17 +19,20 @@ class MalformedPacket(ValueError):
 
 
 class PacketCutter:
-    """Cuts a stream of bytes into whole packets. Holds at most one packet of `max_bytes` and what came with it."""
+    """Cuts a client's stream of bytes into whole packets, a CONNECT first. Holds at most one packet of `max_bytes` and what came with it."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._held = bytearray()
+        self._expects_connect = True
 
     def feed(self, data: bytes) -> None:
         self._held += data
 
     def next(self) -> bytes | None:
         """The next whole packet, or None until more bytes came. Raises MalformedPacket (section 2.2.3, and the limit)."""
+        if self._expects_connect and self._held and self._held[0] != CONNECT << 4:
+            raise MalformedPacket("the first packet is no CONNECT")
         length = 0
         for index in range(4):
             if len(self._held) < index + 2:
@@ -44,6 +50,7 @@ class PacketCutter:
             return None
         packet = bytes(self._held[:total])
         del self._held[:total]
+        self._expects_connect = False
         return packet
 
 
@@ -67,8 +74,6 @@ def kind(packet: bytes) -> int:
 def parse_connect(packet: bytes) -> ConnectRequest:
     """A CONNECT packet. Raises MalformedPacket."""
     fields = _Fields(packet)
-    if kind(packet) != CONNECT:
-        raise MalformedPacket("the first packet is no CONNECT")
     if fields.text() != "MQTT":
         raise MalformedPacket("the protocol's name is not MQTT")
     level = fields.number(1)
