@@ -1,0 +1,94 @@
+"""The hub's brain without its shell: one message in, effects in the same transaction. No I/O but SQLite, no clock."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+from config.hub_settings import HubSettings
+from contract.envelope import Message
+from contract.payloads import AgentStatus, ClientState, HubStatus
+from delivery.engine import Tx
+from hub.arrivals import Arrivals
+from hub.database import alerts, times, trace
+from hub.exit_keys import KeyRing
+from hub.passages import Passages
+from hub.purchases import Purchases
+from hub.requests import Requests
+from hub.rules.policy import Policy
+from hub.saying import count
+from hub.scans import Scans
+
+COUNTERS_SHOWN = 64
+"""As many as `contract.payloads.HubStatus` takes."""
+
+
+class Hub:
+    """All parts together. `handle` is for `delivery.Engine`, `tick` for a clock of about a second."""
+
+    def __init__(
+        self, settings: HubSettings, keys: KeyRing, policy: Callable[[], Policy], *, version: str = ""
+    ) -> None:
+        self.settings, self.keys, self.version = settings, keys, version
+        self.counters: Counter[str] = Counter()
+        self.requests = Requests(settings.alerts, policy, self.counters)
+        self.arrivals = Arrivals(settings.store.zone, policy, self.requests.on_visit, self.counters)
+        self.passages = Passages(self.counters)
+        self.scans = Scans(settings, keys.public, policy, self.passages, self.counters)
+        self.purchases = Purchases(settings, keys, policy, self.counters)
+        self.agents: dict[str, ClientState] = {}
+        self._handlers: dict[str, Callable[[Message, Tx], None]] = {
+            "sighting": self.arrivals.take,
+            "lane_scan": self.scans.on_scan,
+            "lane_refused": self.passages.on_refused,
+            "lane_printed": self.passages.on_printed,
+            "lane_opened": self.passages.on_opened,
+            "lane_passage": self.passages.on_passage,
+            "alert_answer": self.requests.on_answer,
+            "clerk_status": self.requests.on_clerk_status,
+            "agent_status": self._on_agent_status,
+        }
+
+    def handle(self, message: Message, tx: Tx) -> None:
+        """Take one message. Heartbeats and device states need nothing from the brain."""
+        handler = self._handlers.get(message.channel.name)
+        if handler is not None:
+            handler(message, tx)
+
+    def _on_agent_status(self, message: Message, tx: Tx) -> None:
+        status = message.data
+        assert isinstance(status, AgentStatus)
+        if len(self.agents) < 1000 or message.ids["agent"] in self.agents:
+            self.agents[message.ids["agent"]] = status.state
+        count(tx, self.counters, f"agents_{status.state}")
+
+    def say_state(self, tx: Tx, delivery: Counter[str] | None = None) -> None:
+        """Retained: the hub is there, with its counters, and the public keys of exit codes."""
+        tx.send("exit_keys", self.keys.message(self.settings.store.id))
+        self.say_status(tx, delivery)
+
+    def say_status(self, tx: Tx, delivery: Counter[str] | None = None, state: ClientState = ClientState.READY) -> None:
+        """Retained: state and counters (those of `delivery`, such as `quarantined`, among them)."""
+        tx.send("hub_status", HubStatus(state=state, version=self.version, counters=self.shown(delivery)))
+
+    def shown(self, delivery: Counter[str] | None = None) -> dict[str, int]:
+        """Counters by name; trouble first when there are too many."""
+        both = Counter(self.counters)
+        both.update(delivery or {})
+        names = sorted(
+            both, key=lambda name: (not name.startswith(("quarantined", "dropped", "codes_", "unknown")), name)
+        )
+        return {name: both[name] for name in names[:COUNTERS_SHOWN]}
+
+    def tick(self, tx: Tx) -> None:
+        """What time brings: alerts that are over, alerts to be sent again."""
+        self.requests.tick(tx)
+
+    def clean(self, tx: Tx) -> int:
+        """Delete old traces, a bounded number at a time; returns how many. Call now and then."""
+        return trace.forget(tx.db, times.text(tx.utc - timedelta(days=self.settings.trace_days)))
+
+    def open_alerts(self, tx: Tx) -> int:
+        """For metrics."""
+        return alerts.open_count(tx.db)

@@ -1,0 +1,73 @@
+"""Customers, their beacons, and the clerks in charge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from sqlite3 import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A record of row A1. Money in minor units."""
+
+    customer: str
+    name: str
+    language: str
+    note: str
+    visits: int
+    spent_minor: int
+    points: int
+    rank: str
+    main_clerk: str | None
+    terminal_payments: int
+    exits: int
+
+    @property
+    def average_minor(self) -> int:
+        """Average purchase per visit."""
+        return self.spent_minor // self.visits if self.visits else 0
+
+
+NOBODY = Customer("", "", "ja", "", 0, 0, 0, "", None, 0, 0)
+"""Stands for a purchase without a customer ID."""
+
+_COLUMNS = ", ".join(Customer.__slots__)
+
+
+def customer(db: Connection, id: str) -> Customer | None:
+    """One customer, or None."""
+    row = db.execute(f"SELECT {_COLUMNS} FROM customer WHERE customer = ?", (id,)).fetchone()
+    return Customer(*row) if row else None
+
+
+def deputies(db: Connection, id: str) -> tuple[str, ...]:
+    """The deputies of a customer, in order of their IDs."""
+    return tuple(c for (c,) in db.execute("SELECT clerk FROM deputy WHERE customer = ? ORDER BY clerk", (id,)))
+
+
+def owner(db: Connection, beacon: str) -> str | None:
+    """Whose beacon this is."""
+    row = db.execute("SELECT customer FROM customer_beacon WHERE beacon = ?", (beacon,)).fetchone()
+    return row[0] if row else None
+
+
+def bought(
+    db: Connection, id: str, amount_minor: int, points: int, rank: str, *, new_visit: bool, terminal: bool
+) -> None:
+    """A purchase: counts once per transaction (row A3)."""
+    db.execute(
+        "UPDATE customer SET visits = visits + ?, spent_minor = spent_minor + ?, points = points + ?, rank = ?, "
+        "terminal_payments = terminal_payments + ? WHERE customer = ?",
+        (new_visit, amount_minor, points, rank, terminal, id),
+    )
+
+
+def left_with_code(db: Connection, id: str, points: int) -> None:
+    """She has passed the lane with an exit code (rows B8, B11)."""
+    db.execute("UPDATE customer SET exits = exits + 1, points = points + ? WHERE customer = ?", (points, id))
+
+
+def data_version(db: Connection) -> int:
+    """Changes when another connection (an import) has committed: then what was cached may be wrong."""
+    version: int = db.execute("PRAGMA data_version").fetchone()[0]
+    return version

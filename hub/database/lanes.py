@@ -1,0 +1,106 @@
+"""Scans at lanes and the incentives they reserve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from sqlite3 import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRow:
+    """One scan and the one decision on it. `decision` is the JSON that was sent."""
+
+    scan: str
+    code: str
+    sale: str
+    customer: str | None
+    visit: str | None
+    agent: str
+    lane: str
+    outcome: str
+    reason: str
+    decided: str
+    decision: str
+    coupon: str | None
+    ended: str | None
+    passage: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncentiveRow:
+    """What one purchase brings: reserved by a scan, committed by a passage, released otherwise (row C3)."""
+
+    coupon: str
+    code: str
+    scan: str
+    sale: str
+    customer: str | None
+    rule: str
+    kind: str
+    title_ja: str
+    title_en: str
+    amount_minor: int
+    points: int
+    give: str
+    paper: str
+    state: str
+    reserved: str
+    settled: str | None
+    valid_until: str
+
+
+_SCAN = ", ".join(ScanRow.__slots__)
+_INCENTIVE = ", ".join(IncentiveRow.__slots__)
+
+
+def scan(db: Connection, id: str) -> ScanRow | None:
+    """One scan, or None."""
+    row = db.execute(f"SELECT {_SCAN} FROM scan WHERE scan = ?", (id,)).fetchone()
+    return ScanRow(*row) if row else None
+
+
+def add_scan(db: Connection, row: ScanRow) -> None:
+    """A decided scan."""
+    values = [getattr(row, name) for name in ScanRow.__slots__]
+    db.execute(f"INSERT INTO scan ({_SCAN}) VALUES ({', '.join('?' * len(values))})", values)
+
+
+def end_scan(db: Connection, id: str, at: str, passage: str) -> None:
+    """The lane's transaction is over."""
+    db.execute("UPDATE scan SET ended = ?, passage = ? WHERE scan = ?", (at, passage, id))
+
+
+def incentive_of_code(db: Connection, code: str) -> IncentiveRow | None:
+    """The incentive of a code, if a scan ever reserved one."""
+    row = db.execute(f"SELECT {_INCENTIVE} FROM incentive WHERE code = ?", (code,)).fetchone()
+    return IncentiveRow(*row) if row else None
+
+
+def incentive(db: Connection, coupon: str) -> IncentiveRow | None:
+    """The incentive with this coupon ID, or None."""
+    row = db.execute(f"SELECT {_INCENTIVE} FROM incentive WHERE coupon = ?", (coupon,)).fetchone()
+    return IncentiveRow(*row) if row else None
+
+
+def add_incentive(db: Connection, row: IncentiveRow) -> None:
+    """A reserved incentive."""
+    values = [getattr(row, name) for name in IncentiveRow.__slots__]
+    db.execute(f"INSERT INTO incentive ({_INCENTIVE}) VALUES ({', '.join('?' * len(values))})", values)
+
+
+def reserve_again(db: Connection, coupon: str, scan: str, give: str) -> None:
+    """Another scan of the same code holds it now."""
+    db.execute(
+        "UPDATE incentive SET state = 'reserved', scan = ?, give = ?, settled = NULL WHERE coupon = ?",
+        (scan, give, coupon),
+    )
+
+
+def settle(db: Connection, coupon: str, state: str, at: str) -> None:
+    """Committed or released."""
+    db.execute("UPDATE incentive SET state = ?, settled = ? WHERE coupon = ?", (state, at, coupon))
+
+
+def paper(db: Connection, coupon: str, outcome: str, give: str) -> None:
+    """What became of the paper, and how the coupon is given after that."""
+    db.execute("UPDATE incentive SET paper = ?, give = ? WHERE coupon = ?", (outcome, give, coupon))

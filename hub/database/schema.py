@@ -1,0 +1,110 @@
+"""The hub's tables, as migrations: each is applied once, in order, and never changed after it was released."""
+
+from __future__ import annotations
+
+from delivery.journal import Migration
+
+MIGRATIONS: tuple[Migration, ...] = (
+    (
+        "hub-1",
+        """
+        CREATE TABLE clerk (clerk TEXT PRIMARY KEY, name TEXT NOT NULL DEFAULT '');
+        CREATE TABLE customer (
+            customer TEXT PRIMARY KEY,
+            name TEXT NOT NULL DEFAULT '', gender TEXT NOT NULL DEFAULT '', age INTEGER,
+            phone TEXT NOT NULL DEFAULT '', email TEXT NOT NULL DEFAULT '',
+            language TEXT NOT NULL DEFAULT 'ja', note TEXT NOT NULL DEFAULT '',
+            visits INTEGER NOT NULL DEFAULT 0,           -- on how many days she came and bought
+            spent_minor INTEGER NOT NULL DEFAULT 0,      -- in all; the average purchase is spent_minor / visits
+            points INTEGER NOT NULL DEFAULT 0,
+            rank TEXT NOT NULL DEFAULT '',
+            main_clerk TEXT REFERENCES clerk,
+            terminal_payments INTEGER NOT NULL DEFAULT 0,
+            exits INTEGER NOT NULL DEFAULT 0             -- with an exit code
+        );
+        CREATE TABLE deputy (
+            customer TEXT NOT NULL REFERENCES customer ON DELETE CASCADE, clerk TEXT NOT NULL REFERENCES clerk,
+            PRIMARY KEY (customer, clerk)
+        ) WITHOUT ROWID;
+        CREATE TABLE customer_beacon (
+            beacon TEXT PRIMARY KEY, customer TEXT NOT NULL REFERENCES customer ON DELETE CASCADE
+        ) WITHOUT ROWID;
+        CREATE INDEX customer_beacon_by_customer ON customer_beacon (customer);
+
+        CREATE TABLE visit (
+            visit TEXT PRIMARY KEY, customer TEXT NOT NULL, day TEXT NOT NULL,
+            agent TEXT NOT NULL, opened TEXT NOT NULL,   -- when the advertisement was heard
+            gone_since TEXT,                             -- no agent has heard her since; NULL: she is here
+            good INTEGER NOT NULL, decided TEXT NOT NULL,
+            UNIQUE (customer, day)                       -- one visit, and so one service request, a day
+        );
+        CREATE TABLE presence (
+            beacon TEXT NOT NULL, agent TEXT NOT NULL, visit TEXT NOT NULL REFERENCES visit ON DELETE CASCADE,
+            PRIMARY KEY (beacon, agent)
+        ) WITHOUT ROWID;
+        CREATE INDEX presence_by_visit ON presence (visit);
+
+        CREATE TABLE alert (
+            alert TEXT PRIMARY KEY, visit TEXT NOT NULL REFERENCES visit ON DELETE CASCADE, kind TEXT NOT NULL,
+            customer TEXT NOT NULL, state TEXT NOT NULL, holder TEXT, revision INTEGER NOT NULL,
+            message_ja TEXT NOT NULL, message_en TEXT NOT NULL,
+            raised TEXT NOT NULL, expires TEXT NOT NULL, changed TEXT NOT NULL, sent TEXT NOT NULL,
+            cause TEXT,                                  -- message that its newest state comes from
+            UNIQUE (visit, kind)
+        );
+        CREATE INDEX alert_by_change ON alert (changed);
+        CREATE TABLE alert_clerk (
+            alert TEXT NOT NULL REFERENCES alert ON DELETE CASCADE, clerk TEXT NOT NULL, role TEXT NOT NULL,
+            declined INTEGER NOT NULL DEFAULT 0,
+            PRIMARY KEY (alert, clerk)
+        ) WITHOUT ROWID;
+        CREATE INDEX alert_clerk_by_clerk ON alert_clerk (clerk);
+
+        CREATE TABLE sale (
+            sale TEXT PRIMARY KEY, customer TEXT REFERENCES customer ON DELETE SET NULL,
+            amount_minor INTEGER NOT NULL, currency TEXT NOT NULL, paid_on TEXT NOT NULL, device TEXT NOT NULL,
+            sold TEXT NOT NULL, day TEXT NOT NULL, posted_by TEXT NOT NULL, fingerprint TEXT NOT NULL
+        );
+        CREATE INDEX sale_by_customer ON sale (customer, day);
+        CREATE TABLE sale_line (
+            sale TEXT NOT NULL REFERENCES sale ON DELETE CASCADE, line INTEGER NOT NULL, product TEXT NOT NULL,
+            name TEXT NOT NULL, category TEXT NOT NULL, quantity INTEGER NOT NULL, amount_minor INTEGER NOT NULL,
+            PRIMARY KEY (sale, line)
+        ) WITHOUT ROWID;
+        CREATE TABLE sale_tender (
+            sale TEXT NOT NULL REFERENCES sale ON DELETE CASCADE, line INTEGER NOT NULL, method TEXT NOT NULL,
+            amount_minor INTEGER NOT NULL,
+            PRIMARY KEY (sale, line)
+        ) WITHOUT ROWID;
+        CREATE TABLE exit_code (
+            code TEXT PRIMARY KEY, sale TEXT NOT NULL, issued TEXT NOT NULL, expires TEXT NOT NULL,
+            scan TEXT,                                   -- the scan that holds it now, or that used it
+            used TEXT                                    -- when its holder passed
+        );
+        CREATE INDEX exit_code_by_sale ON exit_code (sale);
+
+        CREATE TABLE scan (
+            scan TEXT PRIMARY KEY, code TEXT NOT NULL, sale TEXT NOT NULL, customer TEXT, visit TEXT,
+            agent TEXT NOT NULL, lane TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,
+            decided TEXT NOT NULL, decision TEXT NOT NULL,  -- as sent, JSON
+            coupon TEXT, ended TEXT, passage TEXT        -- NULL while the lane has not reported the end
+        );
+        CREATE INDEX scan_by_code ON scan (code);
+        CREATE TABLE incentive (
+            coupon TEXT PRIMARY KEY, code TEXT NOT NULL UNIQUE, -- one incentive a purchase, however often it is scanned
+            scan TEXT NOT NULL, sale TEXT NOT NULL, customer TEXT, rule TEXT NOT NULL, kind TEXT NOT NULL,
+            title_ja TEXT NOT NULL, title_en TEXT NOT NULL, amount_minor INTEGER NOT NULL, points INTEGER NOT NULL,
+            give TEXT NOT NULL, paper TEXT NOT NULL DEFAULT '', -- '', printed, unknown, failed
+            state TEXT NOT NULL,                         -- reserved, committed, released
+            reserved TEXT NOT NULL, settled TEXT, valid_until TEXT NOT NULL
+        );
+
+        CREATE TABLE trace (
+            row INTEGER PRIMARY KEY, visit TEXT NOT NULL, id TEXT NOT NULL, cause TEXT, type TEXT NOT NULL,
+            source TEXT NOT NULL, sent TEXT, taken TEXT NOT NULL, summary TEXT NOT NULL
+        );
+        CREATE INDEX trace_by_visit ON trace (visit);
+        CREATE INDEX trace_by_time ON trace (taken);
+        """,
+    ),
+)

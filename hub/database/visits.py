@@ -1,0 +1,55 @@
+"""Visits, and which agents hear a customer's beacons now."""
+
+from __future__ import annotations
+
+from sqlite3 import Connection
+
+
+def of_day(db: Connection, customer: str, day: str) -> str | None:
+    """The visit of a customer on one day of the store."""
+    row = db.execute("SELECT visit FROM visit WHERE customer = ? AND day = ?", (customer, day)).fetchone()
+    return row[0] if row else None
+
+
+def latest(db: Connection, customer: str) -> str | None:
+    """The newest visit of a customer."""
+    row = db.execute("SELECT visit FROM visit WHERE customer = ? ORDER BY day DESC LIMIT 1", (customer,)).fetchone()
+    return row[0] if row else None
+
+
+def open_visit(
+    db: Connection, visit: str, customer: str, day: str, agent: str, opened: str, good: bool, decided: str
+) -> None:
+    """A new visit. Raises sqlite3.IntegrityError when the customer has one on that day."""
+    db.execute(
+        "INSERT INTO visit (visit, customer, day, agent, opened, good, decided) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (visit, customer, day, agent, opened, good, decided),
+    )
+
+
+def heard(db: Connection, beacon: str, agent: str, visit: str) -> None:
+    """An agent began to hear a beacon: she is here."""
+    db.execute(
+        "INSERT INTO presence (beacon, agent, visit) VALUES (?, ?, ?) "
+        "ON CONFLICT (beacon, agent) DO UPDATE SET visit = excluded.visit",
+        (beacon, agent, visit),
+    )
+    db.execute("UPDATE visit SET gone_since = NULL WHERE visit = ? AND gone_since IS NOT NULL", (visit,))
+
+
+def heard_in(db: Connection, beacon: str, agent: str) -> str | None:
+    """The visit in which this agent hears this beacon now."""
+    row = db.execute("SELECT visit FROM presence WHERE beacon = ? AND agent = ?", (beacon, agent)).fetchone()
+    return row[0] if row else None
+
+
+def no_longer_heard(db: Connection, beacon: str, agent: str, visit: str, since: str) -> bool:
+    """An agent lost a beacon; True when no agent hears any beacon of this visit any more."""
+    db.execute("DELETE FROM presence WHERE beacon = ? AND agent = ?", (beacon, agent))
+    return (
+        db.execute(
+            "UPDATE visit SET gone_since = ? WHERE visit = ? AND NOT EXISTS (SELECT 1 FROM presence WHERE visit = ?)",
+            (since, visit, visit),
+        ).rowcount
+        > 0
+    )

@@ -1,0 +1,22 @@
+"""The store's day, pure: which calendar day of the store's time zone a moment belongs to, across midnight and DST."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+AHEAD_MAX = timedelta(minutes=5)
+BEHIND_MAX = timedelta(days=7)
+"""An agent may have been offline for so long. Beyond, its clock was never set (a Pi has no battery clock)."""
+
+
+def store_day(when: datetime, zone: ZoneInfo) -> str:
+    """The day as `2026-03-01`. `when` is aware."""
+    return when.astimezone(zone).date().isoformat()
+
+
+def plausible(said: datetime, now: datetime) -> datetime | None:
+    """What an agent's clock said, or None when that clock can't be right; `now` is the hub's."""
+    if said.tzinfo is None or not now - BEHIND_MAX <= said <= now + AHEAD_MAX:
+        return None
+    return min(said, now)

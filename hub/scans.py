@@ -1,0 +1,250 @@
+"""Scans at lanes: one decision for one scan (rows B6 to B12, C2, C3). How it ends is in `hub.passages`.
+
+    scan ──▶ reserve what the purchase brings ──▶ passed: the code is used, the incentive committed
+                                              └─▶ anything else: the code is free again, the incentive released
+
+A code is used by passing, not by scanning: who scans and steps back may scan again and gets the same coupon ID. While a
+scan's end is not reported it holds its code against other lanes, for `busy_s`. The same lane scanning anew means that its
+former transaction is over.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from config.hub_settings import HubSettings
+from config.rules import IncentiveRule
+from config.words import Words
+from contract import exit_code
+from contract.envelope import Message
+from contract.exit_code import ExitClaims, ExitCodeError
+from contract.payloads import (
+    Bilingual,
+    LaneDecision,
+    LaneScan,
+    ReceiptLine,
+)
+from delivery.engine import Tx
+from hub import coupons
+from hub.arrivals import rule_values
+from hub.database import customers, lanes, sales, times, visits
+from hub.database.customers import Customer
+from hub.database.lanes import IncentiveRow, ScanRow
+from hub.database.sales import CodeRow, SaleRow
+from hub.days import plausible
+from hub.passages import Passages
+from hub.rules.policy import Policy
+from hub.saying import count, decided, heard, say
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A scan and everything that the database knows of it."""
+
+    message: Message
+    scan: LaneScan
+    sale: SaleRow | None
+    customer: Customer | None
+    visit: str
+
+    @property
+    def lane(self) -> tuple[str, str]:
+        return self.message.ids["agent"], self.message.ids["lane"]
+
+
+class Scans:
+    """Scans of all lanes of the store."""
+
+    def __init__(self, settings: HubSettings, keys: Mapping[str, Ed25519PublicKey], policy: Callable[[], Policy],
+                 passages: Passages, counters: Counter[str]) -> None:  # fmt: skip
+        self._settings, self._keys, self._policy = settings, keys, policy
+        self._passages, self._counters = passages, counters
+
+    def on_scan(self, message: Message, tx: Tx) -> None:
+        """Decide, once: the same scan again gets the same decision again."""
+        scan = message.data
+        assert isinstance(scan, LaneScan)
+        known = lanes.scan(tx.db, message.id)
+        if known is not None:
+            count(tx, self._counters, "scans_repeated")
+            self._answer(
+                tx, message, LaneDecision.model_validate_json(known.decision), known.visit, message.id, "the same again"
+            )
+            return
+        asked = self._gather(tx, message, scan)
+        heard(tx, message, asked.visit, f"code {scan.code_id} of sale {scan.sale} at {'/'.join(asked.lane)}")
+        try:
+            claims = self._verify(tx, scan)
+        except ExitCodeError as error:
+            count(tx, self._counters, f"scans_{error.reason}")
+            self._refuse(tx, asked, error.reason, str(error))
+            return
+        self._decide(tx, asked, claims)
+
+    def _gather(self, tx: Tx, message: Message, scan: LaneScan) -> _Asked:
+        sale = sales.sale(tx.db, scan.sale)
+        customer = customers.customer(tx.db, sale.customer) if sale and sale.customer else None
+        visit = visits.latest(tx.db, customer.customer) if customer else None
+        # Nobody knows who left: the scan is a story of its own.
+        return _Asked(message, scan, sale, customer, visit or message.id)
+
+    def _verify(self, tx: Tx, scan: LaneScan) -> ExitClaims:
+        """Check the code again, at the time of the scan: a lane that was alone may tell of it hours later."""
+        claims = exit_code.verify(scan.code, self._keys, store=self._settings.store.id, now=None)
+        when = plausible(scan.scanned, tx.utc)
+        if when is None or when < claims.issued:  # before the code existed: that clock is wrong
+            when = tx.utc
+        exit_code.judge_times(claims, when, self._settings.exit_code.leeway_s)
+        if (claims.code_id, claims.sale) != (scan.code_id, scan.sale):
+            raise ExitCodeError("malformed", "the scan names another code or sale than its code does", claims)
+        return claims
+
+    def _decide(self, tx: Tx, asked: _Asked, claims: ExitClaims) -> None:
+        sales.add_code(tx.db, claims.code_id, claims.sale, times.text(claims.issued), times.text(claims.expires))
+        code = sales.code(tx.db, claims.code_id)
+        assert code is not None
+        if (why := self._not_free(tx, code, asked.lane)) is not None:
+            count(tx, self._counters, "scans_already_used")
+            self._refuse(tx, asked, "already_used", why)
+        elif asked.sale is None and self._settings.exit_code.unknown_sale == "refuse":
+            count(tx, self._counters, "scans_unknown_sale")
+            self._refuse(tx, asked, "unknown_sale", "exit_code.unknown_sale = refuse, and this sale was never posted")
+        else:
+            self._open(tx, asked, code)
+
+    def _not_free(self, tx: Tx, code: CodeRow, lane: tuple[str, str]) -> str | None:
+        """Why the code can't be used now; None: it can. A former scan that is over or given up is released."""
+        if code.used is not None:
+            return f"used at {code.used} by scan {code.scan}"
+        holder = lanes.scan(tx.db, code.scan) if code.scan else None
+        if holder is None or holder.ended is not None:
+            return None
+        busy = tx.utc - times.time(holder.decided) < timedelta(seconds=self._settings.lane.busy_s)
+        if busy and (holder.agent, holder.lane) != lane:
+            return f"scan {holder.scan} at {holder.agent}/{holder.lane} holds it and has not ended"
+        self._passages.release(tx, holder, "superseded", "another scan of the same code", holder.scan)
+        return None
+
+    def _open(self, tx: Tx, asked: _Asked, code: CodeRow) -> None:
+        count(tx, self._counters, "scans_opened")
+        cause, row, lines = self._reserve(tx, asked, code)
+        show = self._show(asked, row)
+        decision = LaneDecision(
+            scan=asked.message.id,
+            outcome="open",
+            incentive=coupons.as_message(row, lines) if row else None,
+            show=show,
+            open_s=self._settings.lane.open_s,
+        )
+        sales.hold_code(tx.db, code.code, asked.message.id)
+        self._conclude(tx, asked, decision, cause, f"open, {row.give + ' ' + row.coupon if row else 'no incentive'}",
+                       row.coupon if row else None)  # fmt: skip
+
+    def _reserve(self, tx: Tx, asked: _Asked, code: CodeRow) -> tuple[str, IncentiveRow | None, list[ReceiptLine]]:
+        """What the purchase brings: what it brought at a former scan, or what the rules say now."""
+        now, id = tx.utc, asked.message.id
+        former = lanes.incentive_of_code(tx.db, code.code)
+        if former is not None:
+            rule = next((r for r, _ in self._policy().incentives if r.name == former.rule), None)
+            # A slip that was printed is in the customer's hand: no second one. Nor one whose rule is gone.
+            give = "print" if former.give == "print" and former.paper == "" and rule else "electronic"
+            lanes.reserve_again(tx.db, former.coupon, id, give)
+            cause = decided(tx, asked.visit, id, "incentive", f"{former.rule}: reserved again, {former.coupon}")
+            again = lanes.incentive(tx.db, former.coupon)
+            return cause, again, self._receipt(tx, asked, rule, again) if rule and again else []
+        if asked.sale is None:
+            return decided(tx, asked.visit, id, "incentive", "none: the sale is not known"), None, []
+        decision, rule = self._policy().incentive(self._values(asked))
+        cause = decided(tx, asked.visit, id, "incentive", f"incentive? {decision}")
+        if rule is None:
+            return cause, None, []
+        row = coupons.reserve(rule, coupon=coupons.new_coupon_id(), code=code.code, scan=id, sale=asked.sale.sale,
+                              customer=asked.customer.customer if asked.customer else None, now=now)  # fmt: skip
+        lanes.add_incentive(tx.db, row)
+        count(tx, self._counters, "incentives_reserved")
+        return cause, row, self._receipt(tx, asked, rule, row)
+
+    def _values(self, asked: _Asked) -> dict[str, bool | int | float | str]:
+        """What incentive rules may know (`hub.rules.policy.PURCHASE`)."""
+        assert asked.sale is not None
+        someone = asked.customer or customers.NOBODY
+        return {
+            **rule_values(someone, self._policy()),
+            "amount": asked.sale.amount_minor,
+            "paid_on": asked.sale.paid_on,
+            "member": asked.customer is not None,
+            "terminal_payments": someone.terminal_payments,
+            "exits": someone.exits,
+        }
+
+    def _receipt(self, tx: Tx, asked: _Asked, rule: IncentiveRule, row: IncentiveRow) -> list[ReceiptLine]:
+        language = asked.customer.language if asked.customer else self._settings.store.language
+        zone, store = self._settings.store.zone, self._settings.store.name
+        places = {
+            "name": self._name(asked, language),
+            "title": row.title_en if language == "en" else row.title_ja,
+            "coupon": row.coupon,
+            "store": store.en if language == "en" else store.ja,
+            "valid_until": times.time(row.valid_until).astimezone(zone).strftime("%Y-%m-%d"),
+            "issued": tx.utc.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
+            "amount": f"{asked.sale.amount_minor:,}" if asked.sale else "",
+        }
+        return coupons.receipt(rule, language, places)
+
+    def _name(self, asked: _Asked, language: str) -> str:
+        anonymous = self._policy().messages.anonymous
+        return (asked.customer.name if asked.customer else "") or (anonymous.en if language == "en" else anonymous.ja)
+
+    def _show(self, asked: _Asked, row: IncentiveRow | None) -> Bilingual:
+        texts = self._policy().messages.lane
+        if row is None:
+            words = texts.thanks
+        elif row.paper == "printed":
+            words = texts.already_printed
+        else:
+            words = texts.thanks_coupon if row.give == "print" else texts.thanks_electronic
+        return self._fill(asked, words, (row.title_ja, row.title_en) if row else ("", ""))
+
+    def _fill(self, asked: _Asked, words: Words, titles: tuple[str, str]) -> Bilingual:
+        return Bilingual(
+            ja=words.fill(name=self._name(asked, "ja"), title=titles[0]).ja,
+            en=words.fill(name=self._name(asked, "en"), title=titles[1]).en,
+        )
+
+    def _refuse(self, tx: Tx, asked: _Asked, reason: str, detail: str) -> None:
+        texts = self._policy().messages.lane
+        words = {"already_used": texts.already_used, "unknown_sale": texts.unknown_sale, "expired": texts.expired}
+        cause = decided(tx, asked.visit, asked.message.id, "refused", f"refused, {reason}: {detail}")
+        said = {"not_yet_valid": "malformed", "unknown_key": "bad_signature"}.get(reason, reason)
+        decision = LaneDecision.model_validate(
+            {
+                "scan": asked.message.id,
+                "outcome": "refuse",
+                "reason": said,
+                "show": self._fill(asked, words.get(reason, texts.not_valid), ("", "")),
+                "open_s": self._settings.lane.open_s,
+            }
+        )
+        self._conclude(tx, asked, decision, cause, f"refuse: {reason}", None)
+
+    def _conclude(
+        self, tx: Tx, asked: _Asked, decision: LaneDecision, cause: str, summary: str, coupon: str | None
+    ) -> None:
+        agent, lane = asked.lane
+        lanes.add_scan(
+            tx.db,
+            ScanRow(asked.message.id, asked.scan.code_id, asked.scan.sale, asked.customer.customer if asked.customer else None,
+                    asked.visit, agent, lane, decision.outcome, decision.reason, times.text(tx.utc),
+                    decision.model_dump_json(), coupon, None, None),
+        )  # fmt: skip
+        self._answer(tx, asked.message, decision, asked.visit, cause, summary)
+
+    def _answer(
+        self, tx: Tx, message: Message, decision: LaneDecision, visit: str | None, cause: str, summary: str
+    ) -> None:
+        say(tx, "lane_decision", decision, summary, visit=visit, cause=cause, **message.ids)
