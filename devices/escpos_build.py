@@ -31,7 +31,14 @@ _ALIGN = {"left": b"\x1ba\x00", "center": b"\x1ba\x01", "right": b"\x1ba\x02"}
 _SCALE: dict[Size, tuple[int, int]] = {
     "normal": (1, 1), "tall": (1, 2), "wide": (2, 1), "double": (2, 2), "triple": (3, 3)
 }  # fmt: skip
+_LINE_DOTS = 30  # ESC 2
 _RULE = {"thin": "─", "thick": "━", "dashed": "- "}
+_AFTER_INITIALIZE = {
+    "align": _ALIGN["left"],
+    "bold": b"\x1bE\x00",
+    "inverse": b"\x1dB\x00",
+    "size": b"\x1d!\x00\x1c!\x00",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,7 @@ class _Writer:
         self.columns = columns
         self.parts = [INITIALIZE, _FONT_A, _UPRIGHT_SPACING, INTERNATIONAL_USA, CODE_TABLE_KATAKANA, KANJI_SHIFT_JIS]
         self.replaced = self.removed = 0
+        self._now = dict(_AFTER_INITIALIZE)
 
     def line(self, line: Line) -> None:
         match line:
@@ -71,11 +79,13 @@ class _Writer:
             case Rule():
                 self._rule(line)
             case Qr():
-                self.parts += [_ALIGN[line.align], *_qr(line)]
+                quiet = _feed(-(-4 * line.module_dots // _LINE_DOTS))  # the symbol needs 4 modules of blank around it
+                self._set("align", _ALIGN[line.align])
+                self.parts += [quiet, *_qr(line), quiet]
             case Feed():
-                self.parts.append(bytes((0x1B, 0x64, line.lines)))
+                self.parts.append(_feed(line.lines))
             case Cut():
-                self.parts += [_ALIGN["left"], CUT_AFTER_FEED]
+                self.parts.append(CUT_AFTER_FEED)
             case _:
                 assert_never(line)
 
@@ -105,11 +115,22 @@ class _Writer:
 
     def _styled(self, rows: list[str], style: Text) -> None:
         wide, high = _SCALE[style.size]
-        self.parts += [_ALIGN[style.align], bytes((0x1B, 0x45, style.bold)), bytes((0x1D, 0x42, style.inverse))]
-        self.parts += [bytes((0x1D, 0x21, (wide - 1) << 4 | (high - 1))), _kanji_size(wide, high)]
+        self._set("align", _ALIGN[style.align])
+        self._set("bold", bytes((0x1B, 0x45, style.bold)))
+        self._set("inverse", bytes((0x1D, 0x42, style.inverse)))
+        self._set("size", bytes((0x1D, 0x21, (wide - 1) << 4 | (high - 1))) + _kanji_size(wide, high))
         for row in rows:
             self.parts += [_encode(row), b"\n"]
-        self.parts += [b"\x1d!\x00", b"\x1c!\x00", b"\x1bE\x00", b"\x1dB\x00"]
+
+    def _set(self, what: str, command: bytes) -> None:
+        """At 9600 baud every byte is a millisecond: say only what changes."""
+        if self._now[what] != command:
+            self._now[what] = command
+            self.parts.append(command)
+
+
+def _feed(lines: int) -> bytes:
+    return bytes((0x1B, 0x64, lines))
 
 
 def _kanji_size(wide: int, high: int) -> bytes:

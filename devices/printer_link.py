@@ -164,6 +164,7 @@ class PrinterLink:
                 case FlowControl(may_send):
                     (self._may_send.set if may_send else self._may_send.clear)()
                 case _:
+                    self._wire_free_at = 0.0  # it answered what stood at the end of what was sent
                     self._on_reply(reply)
 
     def _changed(self, condition: Condition) -> bool:
@@ -207,19 +208,25 @@ class PrinterLink:
     async def _ask(self, n: int) -> int | None:
         """The answer to DLE EOT n, None for silence. Never inside data that is being sent: it would become data."""
         loop = asyncio.get_running_loop()
+        await self._wire_free()
         async with self._sending:
-            await asyncio.sleep(max(0.0, self._wire_free_at - loop.time()))
             if not self._port.is_open:
                 return None
+            wait_s = self._settings.answer_s + max(0.0, self._wire_free_at - loop.time())
             self._answer = loop.create_future()
             self._port.write(real_time_query(n))
             try:
-                async with asyncio.timeout(self._settings.answer_s):
+                async with asyncio.timeout(wait_s):
                     return await self._answer
             except TimeoutError:
                 return None
             finally:
                 self._answer = None
+
+    async def _wire_free(self) -> None:
+        """Until what was sent has left by the baud rate: asked behind it, an answer would seem late. Holds up no job."""
+        while (wait_s := self._wire_free_at - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(wait_s)
 
     def _answered(self) -> bool:
         news = self._silent or self._power is not PowerState.ONLINE

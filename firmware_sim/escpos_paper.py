@@ -168,21 +168,26 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(font_path(), size)
 
 
-def _draw(text: str, style: Style) -> Image.Image:
-    """Drawn at the height asked for and stretched sideways: letters keep smooth edges, as with the printer's smoothing."""
-    high = CHAR_DOTS * style.high
-    font = _font(high)
-    cell = high // 2
-    image = Image.new("L", (max(1, sum(_cells(char) for char in text) * cell), high), 255)
+@functools.lru_cache(maxsize=2048)
+def _glyph(char: str, high: int, *, bold: bool) -> Image.Image:
+    image = Image.new("L", (_cells(char) * high // 2, high), 255)
     draw = ImageDraw.Draw(image)
+    for shift in range(1 + bold * (high // CHAR_DOTS)):
+        draw.text((shift, 0), char, fill=0, font=_font(high))
+    return image
+
+
+def _draw(text: str, style: Style) -> Image.Image:
+    """Drawn at the height asked for and stretched sideways: smooth edges, as with the printer's own smoothing."""
+    high = CHAR_DOTS * style.high
+    image = Image.new("L", (max(1, sum(_cells(char) for char in text) * high // 2), high), 255)
     x = 0
     for char in text:
-        draw.text((x, 0), char, fill=0, font=font)
-        if style.bold:
-            draw.text((x + style.high, 0), char, fill=0, font=font)
-        x += _cells(char) * cell
+        glyph = _glyph(char, high, bold=style.bold)
+        image.paste(glyph, (x, 0))
+        x += glyph.width
     if style.underline:
-        draw.line((0, high - 2, image.width, high - 2), fill=0, width=1)
+        ImageDraw.Draw(image).line((0, high - 2, image.width, high - 2), fill=0, width=1)
     if style.wide != style.high:
         image = image.resize((image.width * style.wide // style.high, high), Image.Resampling.BICUBIC)
     return image.point(lambda value: 255 - value) if style.inverse else image
