@@ -4,11 +4,13 @@ Rules:
 
 - An alert is state. The newest revision wins; the same revision again is a duplicate, a lower one is late: both ignored.
 - A handheld buzzes once when an alert becomes open, then again as `Rules` say until somebody answers it or it is over.
-- Held by somebody else means taken. Declined, expired and closed are over.
-- An answer is repeated until the alert comes back in another state: the way to the hub may lose messages.
-- After a reconnect only what the hub says again is still open. An open or taken alert that it does not confirm in
+- Held by somebody else means taken. Expired and closed are over. Declined may still be accepted, and what this clerk
+  holds may be declined (given back) or served.
+- An answer is repeated until the alert comes back in another state, at most `repeat_times`: the way to the hub may lose
+  messages.
+- After a reconnect only what the hub says again is still open. An alert that it does not confirm in
   `confirm_s` has lapsed (over). What this clerk holds never lapses by silence.
-- At most `keep` alerts; those that are over go first, then the taken, the longest known first; what goes is counted.
+- At most `keep` alerts; those that are over go first, then the declined, the taken, the longest known first; what goes is counted.
 
 `hub/pages/handheld/alert_book.js` is the same book in JavaScript.
 """
@@ -25,11 +27,12 @@ Answer = Literal["accept", "decline", "served"]
 
 
 class Status(StrEnum):
-    """What an alert means to this clerk."""
+    """What an alert means to this clerk, in the order of the screen."""
 
     OPEN = "open"
     MINE = "mine"
     TAKEN = "taken"
+    DECLINED = "declined"
     OVER = "over"
 
 
@@ -51,7 +54,8 @@ class Rules:
     reminders: int = 8
     repeat_after_s: float = 2.0
     repeat_at_most_s: float = 15.0
-    confirm_s: float = 8.0
+    repeat_times: int = 40
+    confirm_s: float = 15.0
     show_over_s: float = 120.0
     keep: int = 100
 
@@ -97,8 +101,13 @@ class Due:
     send: tuple[Pending, ...] = ()
 
 
-_RANK = {Status.OPEN: 0, Status.MINE: 1, Status.TAKEN: 2, Status.OVER: 3}
-_ALLOWED: dict[Answer, Status] = {"accept": Status.OPEN, "decline": Status.OPEN, "served": Status.MINE}
+_RANK = {status: rank for rank, status in enumerate(Status)}
+_ALLOWED: dict[Answer, frozenset[Status]] = {
+    "accept": frozenset({Status.OPEN, Status.DECLINED}),
+    "decline": frozenset({Status.OPEN, Status.MINE}),
+    "served": frozenset({Status.MINE}),
+}
+_LAPSING = frozenset({Status.OPEN, Status.TAKEN, Status.DECLINED})
 
 
 class AlertBook:
@@ -107,7 +116,7 @@ class AlertBook:
     def __init__(self, clerk: str, rules: Rules | None = None) -> None:
         self.clerk = clerk
         self.rules = rules or Rules()
-        self.counts = {"duplicates": 0, "late": 0, "dropped": 0}
+        self.counts = {"duplicates": 0, "late": 0, "dropped": 0, "unheeded": 0}
         self._entries: dict[str, Entry] = {}
         self._confirm_by: float | None = None
 
@@ -128,10 +137,14 @@ class AlertBook:
         self._entries[known.id] = self._advance(known, alert, message_id, now)
         return Heard.CHANGED
 
+    def allows(self, entry: Entry, answer: Answer) -> bool:
+        """Whether the clerk can say this now. One answer at a time: a second waits for the first."""
+        return entry.pending is None and entry.status in _ALLOWED[answer]
+
     def answer(self, alert_id: str, answer: Answer, answer_id: str, now: float) -> Pending | None:
         """Notes what the clerk decided; `due` sends it. None when this alert can't be answered so (now)."""
         entry = self._entries.get(alert_id)
-        if entry is None or entry.pending is not None or entry.status is not _ALLOWED[answer]:
+        if entry is None or not self.allows(entry, answer):
             return None
         pending = Pending(alert_id, answer, answer_id, entry.message_id, 0, now)
         self._entries[alert_id] = replace(entry, pending=pending, buzz_at=None)
@@ -150,7 +163,8 @@ class AlertBook:
                 self._entries[entry.id] = self._buzzed(entry, now)
             elif entry.pending is not None and now >= entry.pending.at:
                 pending = self._repeated(entry.pending, now)
-                send.append(pending)
+                if pending is not None:
+                    send.append(pending)
                 self._entries[entry.id] = replace(entry, pending=pending)
         return Due(tuple(buzz), tuple(send))
 
@@ -166,7 +180,7 @@ class AlertBook:
         self._confirm_by = None
 
     def rows(self, now: float) -> tuple[Entry, ...]:
-        """What to show: open ones first, the longest waiting first; then mine, the taken, those that are just over."""
+        """What to show: open ones first, the longest waiting first; then mine, the taken, the declined, those that are just over."""
         shown = [e for e in self._entries.values()
                  if e.status is not Status.OVER or now - e.changed < self.rules.show_over_s]  # fmt: skip
         return tuple(sorted(shown, key=_order))
@@ -182,6 +196,8 @@ class AlertBook:
             return Status.OPEN
         if alert.state is AlertState.ACCEPTED:
             return Status.MINE if alert.holder == self.clerk else Status.TAKEN
+        if alert.state is AlertState.DECLINED:
+            return Status.DECLINED
         return Status.OVER
 
     def _begin(self, alert: Alert, message_id: str, waited_s: float, now: float) -> Entry:
@@ -210,7 +226,10 @@ class AlertBook:
         again = now + wait if entry.buzzes < rules.reminders else None
         return replace(entry, buzzes=entry.buzzes + 1, buzz_at=again)
 
-    def _repeated(self, pending: Pending, now: float) -> Pending:
+    def _repeated(self, pending: Pending, now: float) -> Pending | None:
+        if pending.attempts >= self.rules.repeat_times:
+            self.counts["unheeded"] += 1
+            return None
         # Doubling, so that a hub that is away for an hour is not flooded when it is back.
         wait = min(self.rules.repeat_at_most_s, self.rules.repeat_after_s * 2 ** min(pending.attempts, 16))
         return replace(pending, attempts=pending.attempts + 1, at=now + wait)
@@ -220,7 +239,7 @@ class AlertBook:
             return
         self._confirm_by = None
         for entry in list(self._entries.values()):
-            if not entry.confirmed and entry.status in (Status.OPEN, Status.TAKEN) and entry.pending is None:
+            if not entry.confirmed and entry.status in _LAPSING and entry.pending is None:
                 self._entries[entry.id] = replace(entry, status=Status.OVER, changed=now)
 
     def _bound(self) -> None:

@@ -14,7 +14,7 @@ from handheld.alert_book import Entry, Status
 from handheld.words import Language
 
 _COLOUR = {"service_request": "cyan", "special_treatment": "magenta"}
-_STYLE = {Status.OPEN: "bold", Status.MINE: "", Status.TAKEN: "dim", Status.OVER: "dim"}
+_STYLE = {Status.OPEN: "bold", Status.MINE: "", Status.TAKEN: "dim", Status.DECLINED: "dim", Status.OVER: "dim"}
 
 
 @dataclass(frozen=True, slots=True)

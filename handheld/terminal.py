@@ -32,7 +32,8 @@ _TICK_S = 0.1
 _REDRAW_S = 0.5
 _RETRY_S = (0.5, 10.0)
 """First and longest pause before another attempt to connect; each is spread by half to one and a half."""
-_SUITS: dict[str, Status] = {"accept": Status.OPEN, "decline": Status.OPEN, "served": Status.MINE}
+_MEANT: dict[Answer, Status] = {"accept": Status.OPEN, "decline": Status.OPEN, "served": Status.MINE}
+"""What a key without a number is about. Anything else has to be selected first."""
 
 REFUSED_EXIT = 3
 """Exit code when the broker refused the very first connection: trying on would not help, a person has to."""
@@ -236,8 +237,8 @@ class Handheld:
             return self.book.get(command.alert)
         if command.row is not None:
             return rows[command.row - 1] if 1 <= command.row <= len(rows) else None
-        suited = [entry for entry in rows if entry.status is _SUITS[answer] and entry.pending is None]
-        chosen = [entry for entry in suited if entry.id == self._selected]
+        chosen = [entry for entry in rows if entry.id == self._selected and self.book.allows(entry, answer)]
+        suited = [entry for entry in rows if entry.status is _MEANT[answer] and entry.pending is None]
         return next(iter(chosen + suited), None)
 
     def _move(self, step: int) -> None:

@@ -21,6 +21,7 @@ ROLE = {"main": _both("主担当", "main clerk"), "deputy": _both("副担当", "
 STATUS = {
     "open": _both("対応してください", "Please attend"),
     "mine": _both("あなたが対応中", "You are attending"),
+    "declined": _both("辞退しました(対応に変更できます)", "Declined (you may still accept)"),
     "over": _both("終了しました", "Over"),
 }
 SENDING = {

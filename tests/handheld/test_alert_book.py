@@ -104,7 +104,7 @@ def test_an_answer_is_repeated_under_one_id_until_the_state_changes() -> None:
     ("state", "holder", "answer"),
     [
         ("accepted", "c02", "accept"),
-        ("accepted", "c01", "decline"),
+        ("accepted", "c01", "accept"),
         ("offered", None, "served"),
         ("expired", None, "accept"),
     ],
@@ -114,6 +114,26 @@ def test_an_answer_that_makes_no_sense_is_not_taken(state: str, holder: str | No
     own.hear(alert("a1", state=state, holder=holder), "m1", 0, now=0)
     assert own.answer("a1", answer, "x1", now=1) is None  # type: ignore[arg-type]
     assert own.answer("unknown", "accept", "x1", now=1) is None
+
+
+@pytest.mark.row("C6")
+def test_declined_may_still_be_accepted_and_what_is_mine_given_back() -> None:
+    own = book()
+    own.hear(alert("a1", state="declined"), "m1", 0, now=0)
+    assert shown(own, 900) == [("a1", "declined")]
+    assert own.answer("a1", "accept", "x1", now=1)
+    own.hear(alert("a1", revision=2, state="accepted", holder="c01"), "m2", 0, now=2)
+    assert own.answer("a1", "decline", "x2", now=3)
+
+
+def test_an_answer_that_nobody_heeds_ends_and_is_counted() -> None:
+    own = AlertBook("c01", Rules(repeat_after_s=1, repeat_at_most_s=1, repeat_times=3))
+    own.hear(alert("a1"), "m1", 0, now=0)
+    own.due(0, True)
+    own.answer("a1", "accept", "x1", now=1)
+    assert sum(len(own.due(now, True).send) for now in range(1, 60)) == 3
+    assert own.counts["unheeded"] == 1
+    assert own.answer("a1", "accept", "x2", now=60)
 
 
 def test_a_second_answer_waits_for_the_first() -> None:

@@ -124,7 +124,7 @@ async def test_an_answer_is_repeated_until_the_alert_changes(store: Store, hub: 
         handheld.command(Command("decline", row=None))
         await face.until(lambda: len(face.sents) >= 3)
         hub.say(alert("a1", revision=2, state="declined"))
-        await face.until(lambda: face.rows() == [("a1", "over")])
+        await face.until(lambda: face.rows() == [("a1", "declined")])
         answers = {message.id for message in hub.heard if isinstance(message.data, AlertAnswer)}
         assert len(answers) == 1
 
