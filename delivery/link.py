@@ -53,7 +53,8 @@ class Address:
     connect_timeout_s: float = 5.0
     keepalive_s: int = 10
     version: str = "3.1.1"
-    client_suffix: str = ""
+    client_id: str = ""
+    """Who we are among the broker's clients; the user name unless given (several programs may share one user)."""
 
 
 class _Client(gmqtt.Client):  # type: ignore[misc]
@@ -127,8 +128,7 @@ class Link:
         will = self._will and gmqtt.Message(
             self._will.topic, self._will.payload, qos=self._will.qos, retain=self._will.retain
         )
-        suffix = f".{self.address.client_suffix}" if self.address.client_suffix else ""
-        client = _Client(self.address.username + suffix, clean_session=True, will_message=will)
+        client = _Client(self.address.client_id or self.address.username, clean_session=True, will_message=will)
         client.set_auth_credentials(self.address.username, self.address.password)
         client.on_message = self._on_message
         client.on_disconnect = lambda *_: lost.set()

@@ -11,6 +11,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import structlog
 
@@ -42,6 +43,7 @@ class Node:
         wanted = [
             (g.filter, BY_NAME[g.channel].qos) for g in grants(engine.me, engine.store) if g.action == "subscribe"
         ]
+        address = replace(address, client_id=address.client_id or engine.me.username)
         self.link = Link(address, wanted, will=will, on_up=self._up, on_down=self._down, on_wake=self._wake.set)
         self.disk_trouble = ""
 
