@@ -1,0 +1,145 @@
+"""`instore explain`: a visit as a tree of causes, each hop with its time (row C7). Reads the file while the hub writes it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from hub.database import times, trace
+from hub.database.trace import TraceRow
+
+COLLAPSED_TYPES = ("instore.sighting.v1",)
+"""A customer walks for an hour: of many sightings in a row that led to nothing the first and the last are shown."""
+
+
+class NothingToExplain(LookupError):
+    """There is no such visit, or no database; the sentence says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One line of the tree. `ms` since its cause (None without one), `start_ms` since the first hop of the visit."""
+
+    row: TraceRow
+    depth: int
+    at: datetime
+    ms: float | None
+    start_ms: float
+    same: int = 0
+    """How many more of the kind were left out after this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A visit's trace."""
+
+    visit: str
+    hops: tuple[Hop, ...]
+
+    def text(self) -> str:
+        """As a tree for people."""
+        lines = [f"visit {self.visit}"]
+        for hop in self.hops:
+            since = "" if hop.ms is None else f"+{hop.ms:.1f} ms"
+            name = hop.row.type.removeprefix("instore.").removesuffix(".v1")
+            more = f"  (and {hop.same} more like it)" if hop.same else ""
+            lines.append(f"{hop.start_ms:>11.1f} ms {since:>14}  {'   ' * hop.depth}{name}: {hop.row.summary}"
+                         f"  [{hop.row.source}]{more}")  # fmt: skip
+        return "\n".join(lines)
+
+    def json(self) -> str:
+        """One JSON object: `visit`, `hops` in the order of the tree."""
+        hops = [
+            {**asdict(hop.row), "depth": hop.depth, "ms": hop.ms, "start_ms": hop.start_ms, "same": hop.same}
+            for hop in self.hops
+        ]
+        return json.dumps({"visit": self.visit, "hops": hops}, ensure_ascii=False)
+
+
+def explain(database: Path, visit: str | None = None) -> Explanation:
+    """The trace of one visit, None: of the last. Raises NothingToExplain."""
+    if not database.exists():
+        raise NothingToExplain(f"{database}: there is no such database; has the hub ever run with these settings?")
+    try:
+        with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0)) as db:
+            return explain_from(db, visit)
+    except sqlite3.Error as error:
+        raise NothingToExplain(f"{database}: {error}; is this the hub's database?") from None
+
+
+def explain_settings(settings_path: Path, visit: str | None = None) -> Explanation:
+    """As `explain`, for the database that the hub's settings name. Raises SettingsError, NothingToExplain."""
+    from config.hub_settings import load_hub
+
+    return explain(load_hub(settings_path).database, visit)
+
+
+def explain_from(db: sqlite3.Connection, visit: str | None) -> Explanation:
+    """The trace of one visit, None: of the last. Raises NothingToExplain."""
+    wanted = visit or trace.last_visit(db)
+    if wanted is None:
+        raise NothingToExplain("no visit was traced yet")
+    rows = trace.of_visit(db, wanted)
+    if not rows:
+        raise NothingToExplain(f"there is no trace of visit {wanted!r}; it may be older than trace_days")
+    return Explanation(wanted, tuple(_collapsed(list(_tree(rows)))))
+
+
+def _tree(rows: list[TraceRow]) -> Iterator[Hop]:
+    """Depth first, in order of time; a hop whose cause is not in this trace stands at the root."""
+    known = {row.id: row for row in rows}
+    below: dict[str | None, list[TraceRow]] = {}
+    for row in known.values():
+        below.setdefault(row.cause if row.cause in known and row.cause != row.id else None, []).append(row)
+    start = min(_at(row) for row in rows)
+    # A stack, not recursion: a chain of answers may be long. `given` guards against causes in a circle.
+    stack = [(row, 0) for row in reversed(below.get(None, []))]
+    while stack:
+        row, depth = stack.pop()
+        at = _at(row)
+        cause = known.get(row.cause or "") if depth else None
+        since = None if cause is None else _ms(at - _at(cause))
+        yield Hop(row, depth, at, since, _ms(at - start))
+        stack += [(child, depth + 1) for child in reversed(below.get(row.id, []))]
+
+
+def _at(row: TraceRow) -> datetime:
+    """When the hub took or said it: one clock for all hops."""
+    return times.time(row.taken)
+
+
+def _ms(time: timedelta) -> float:
+    return round(time / timedelta(milliseconds=1), 3)
+
+
+def _collapsed(hops: list[Hop]) -> Iterator[Hop]:
+    index = 0
+    while index < len(hops):
+        end = index
+        while end < len(hops) and _idle(hops, end) and hops[end].depth == hops[index].depth:
+            end += 1
+        if end - index > 2:
+            first = hops[index]
+            yield Hop(first.row, first.depth, first.at, first.ms, first.start_ms, same=end - index - 2)
+            yield hops[end - 1]
+            index = end
+        else:
+            yield hops[index]
+            index += 1
+
+
+def _idle(hops: list[Hop], index: int) -> bool:
+    followed = index + 1 < len(hops) and hops[index + 1].depth > hops[index].depth
+    return hops[index].row.type in COLLAPSED_TYPES and not followed
+
+
+def as_dict(explanation: Explanation) -> dict[str, Any]:
+    """For the API."""
+    found: dict[str, Any] = json.loads(explanation.json())
+    return found
