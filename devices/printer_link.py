@@ -225,8 +225,7 @@ class PrinterLink:
 
     async def _wire_free(self) -> None:
         """Until what was sent has left by the baud rate: asked behind it, an answer would seem late. Holds up no job."""
-        while (wait_s := self._wire_free_at - asyncio.get_running_loop().time()) > 0:
-            await asyncio.sleep(wait_s)
+        await asyncio.sleep(max(0.0, self._wire_free_at - asyncio.get_running_loop().time()))
 
     def _answered(self) -> bool:
         news = self._silent or self._power is not PowerState.ONLINE
