@@ -1,0 +1,82 @@
+"""`instore sim`: simulated hardware behind real ports, one process a device, commanded at a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from instore.errors import told
+from instore.logs import configure
+
+app = typer.Typer(no_args_is_help=True, help="Simulated hardware behind real ports, each runnable alone.")
+Link = Annotated[Path, typer.Option(help="where the serial port appears")]
+Control = Annotated[Path, typer.Option(help="socket for commands, a line of JSON each")]
+Baud = Annotated[int | None, typer.Option(help="real time on the wire at this rate; none: as fast as it goes")]
+State = Annotated[Path | None, typer.Option(help="what the device remembers without power")]
+
+
+def _run(program: Coroutine[Any, Any, None]) -> None:
+    import uvloop
+
+    configure()
+    with told():
+        try:
+            uvloop.run(program)
+        except KeyboardInterrupt:
+            raise SystemExit(0) from None
+
+
+@app.command()
+def reader(link: Link, control: Control, framing: str = "cr", aim: bool = False, baud: Baud = None) -> None:
+    """A QR reader. Commands: present, hold, noise, half, flood, unplug, plug."""
+    from firmware_sim.reader import run_reader
+
+    _run(run_reader(link, control, framing=framing, aim=aim, baud=baud))
+
+
+@app.command()
+def gate(link: Link, control: Control, state: State = None, baud: Baud = None) -> None:
+    """A flapper gate on Modbus RTU. Commands: walk, tailgate, obstacle, fire, fault, mains, unplug, plug, state."""
+    from firmware_sim.gate import run_gate
+
+    _run(run_gate(link, control, state_file=state, baud=baud))
+
+
+@app.command()
+def printer(
+    link: Link,
+    control: Control,
+    out: Annotated[Path, typer.Option(help="folder of the receipts (PNG and text)")],
+    state: State = None,
+    baud: Baud = None,
+    model: Annotated[str, typer.Option(help="which printer it is")] = "tm-t88v",
+) -> None:
+    """A receipt printer (ESC/POS). Commands: paper_out, paper_ok, near_end, cover_open, cover_close, power_cycle, …"""
+    from firmware_sim.printer import run_printer
+
+    _run(run_printer(link, control, out_dir=out, state_file=state, baud=baud, model=model))
+
+
+@app.command()
+def beacons(
+    bus: Annotated[Path, typer.Option(help="socket of the private D-Bus: DBUS_SYSTEM_BUS_ADDRESS=unix:path=…")],
+    control: Control,
+    adapter: Annotated[list[str], typer.Option(help="name@x,y in metres, e.g. hci0@0,0; several")] = ["hci0@0,0"],  # noqa: B006
+    seed: int = 1,
+) -> None:
+    """A radio with beacons, heard through an emulated BlueZ. Commands: add, walk, remove, advert, fault, state."""
+    from firmware_sim.beacons import run_beacons
+
+    _run(run_beacons(bus, control, adapters=[_adapter(text) for text in adapter], seed=seed))
+
+
+def _adapter(text: str) -> tuple[str, float, float]:
+    try:
+        name, _, place = text.partition("@")
+        x, y = (float(part) for part in place.split(","))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no adapter; expected name@x,y such as hci0@0,0") from None
+    return name, x, y
