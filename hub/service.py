@@ -1,0 +1,206 @@
+"""The hub as a program: its parts, put together once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import signal
+import socket
+import sqlite3
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from config.hub_settings import HubSettings, load_api_keys
+from config.load import SettingsError
+from contract import topics
+from contract.access import Principal
+from contract.envelope import Message, encode, source_of
+from contract.messages import BY_NAME, Role
+from contract.payloads import ClientState, HubStatus
+from delivery.engine import Engine, Publication, Tx
+from delivery.journal import Journal
+from delivery.link import Address
+from delivery.node import Node
+from hub import web
+from hub.core import Hub
+from hub.database.schema import MIGRATIONS
+from hub.exit_keys import read_keys
+from hub.rules.reload import RunningPolicy
+
+log = structlog.get_logger()
+
+TICK_S = 1.0
+CLEAN_EVERY_TICKS = 600
+
+
+async def run_hub(settings: HubSettings, settings_path: Path) -> None:
+    """Until SIGTERM, SIGINT or cancellation. `settings` from `config.hub_settings.load_hub`.
+
+    Raises SettingsError, JournalError: sentences for whoever starts it. A broker that is away is no error: it is waited for.
+    """
+    policy = RunningPolicy(settings)
+    api_keys = load_api_keys(settings)
+    keys = read_keys(settings_path, settings.exit_code.key_files)
+    address = _address(settings, settings_path)
+    with _alone(settings_path, settings.database), contextlib.closing(_listen(settings_path, settings)) as listener:
+        journal = Journal(settings.database, MIGRATIONS)
+        try:
+            hub = Hub(settings, keys, lambda: policy.current, version=_version())
+            engine = Engine(journal, Principal(Role.HUB, settings.id), settings.store.id, hub.handle)
+            node = Node(engine, address, will=_will(settings), on_link=_on_link(hub, engine))
+            app = web.build(hub, node, policy, api_keys)
+            await _run(hub, node, policy, app, listener)
+            engine.flush()
+        finally:
+            journal.close()
+
+
+async def _run(hub: Hub, node: Node, policy: RunningPolicy, app: FastAPI, listener: socket.socket) -> None:
+    stop = asyncio.Event()
+    with _signals(stop, policy):
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(node.run(), name="node"),
+                tasks.create_task(_tick(hub, node, policy), name="tick"),
+            ]
+            server = _Server(
+                uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+            )
+            serving = tasks.create_task(server.serve(sockets=[listener]), name="http")
+            host, port = listener.getsockname()[:2]
+            log.info(
+                "hub started",
+                store=hub.settings.store.id,
+                http=f"http://{host}:{port}",
+                database=str(hub.settings.database),
+            )
+            try:
+                await stop.wait()
+                _good_bye(hub, node)
+                await asyncio.sleep(0.05)  # let the library write it
+            finally:
+                server.should_exit = True
+                for task in running:
+                    task.cancel()
+                await serving
+    log.info("hub stopped", store=hub.settings.store.id)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the hub stops as a whole."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _tick(hub: Hub, node: Node, policy: RunningPolicy) -> None:
+    """What time brings: alerts, changed rules, the hub's own status when it has changed, old traces."""
+    shown: dict[str, int] = {}
+    ticks = 0
+    while True:
+        await asyncio.sleep(TICK_S)
+        ticks += 1
+        policy.check()
+        hub.counters["rules_refused"] = policy.refusals
+        try:
+            with node.transaction() as tx:
+                hub.tick(tx)
+                now = hub.shown(node.engine.counters)
+                if now != shown:
+                    hub.say_status(tx, node.engine.counters)
+            shown = now
+            if ticks % CLEAN_EVERY_TICKS == 0:
+                with node.transaction() as tx:
+                    hub.clean(tx)
+        except sqlite3.Error as error:
+            if not node.disk_trouble:  # the node says it once, and when it is over
+                log.error("the database can't be written", error=str(error))
+                node.disk_trouble = str(error)
+
+
+def _on_link(hub: Hub, engine: Engine) -> Callable[[bool, Tx], None]:
+    def tell(up: bool, tx: Tx) -> None:
+        if up:
+            hub.say_state(tx, engine.counters)
+
+    return tell
+
+
+def _good_bye(hub: Hub, node: Node) -> None:
+    with contextlib.suppress(sqlite3.Error), node.transaction() as tx:
+        hub.say_status(tx, node.engine.counters, ClientState.DISCONNECTED)
+
+
+def _will(settings: HubSettings) -> Publication:
+    """What the broker says when the hub vanishes."""
+    channel, ids = BY_NAME["hub_status"], {"hub": settings.id}
+    data = HubStatus(state=ClientState.LOST)
+    message = Message(channel, ids, data, f"hub-{settings.id}.will", source_of(channel, ids))
+    topic = topics.topic(channel, settings.store.id, **ids)
+    return Publication(topic, encode(message), channel.qos, channel.retain)
+
+
+def _address(settings: HubSettings, settings_path: Path) -> Address:
+    mqtt = settings.mqtt
+    return Address(mqtt.host, mqtt.port, mqtt.username, mqtt.secret(settings_path), tls=mqtt.tls,
+                   connect_timeout_s=mqtt.connect_timeout_s, keepalive_s=mqtt.keepalive_s)  # fmt: skip
+
+
+def _listen(settings_path: Path, settings: HubSettings) -> socket.socket:
+    """The HTTP port, taken before anything else happens, so that a taken one is a sentence."""
+    host, port = settings.http.host, settings.http.port
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        raise SettingsError(
+            settings_path,
+            [f"http: {host}:{port} can't be used: {error.strerror}; is another program there? choose another port"],
+        ) from None
+
+
+@contextlib.contextmanager
+def _alone(settings_path: Path, database: Path) -> Iterator[None]:
+    """Two hubs on one database would each miss what the other has taken. The lock ends with the process, however it ends."""
+    try:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        lock = open(f"{database}.lock", "w")  # noqa: SIM115  # held until the end of the block
+    except OSError as error:
+        raise SettingsError(settings_path, [f"database: {database}: {error.strerror}"]) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SettingsError(settings_path, [f"database: another hub runs on {database}; stop it first"]) from None
+        yield
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event, policy: RunningPolicy) -> Iterator[None]:
+    """SIGTERM and SIGINT stop, SIGHUP reads the rules again at once. Elsewhere than in the main thread: none."""
+    loop = asyncio.get_running_loop()
+    wanted = {signal.SIGTERM: stop.set, signal.SIGINT: stop.set, signal.SIGHUP: policy.check}
+    taken = []
+    for number, act in wanted.items():
+        with contextlib.suppress(ValueError, RuntimeError):
+            loop.add_signal_handler(number, act)
+            taken.append(number)
+    try:
+        yield
+    finally:
+        for number in taken:
+            loop.remove_signal_handler(number)
+
+
+def _version() -> str:
+    try:
+        return version("instore")
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,141 @@
+"""The hub's HTTP side: sales from the POS, traces, health, metrics, pages. Runs in the hub's own loop: no thread touches SQLite.
+
+POST /api/v1/sales            Authorization: Bearer KEY; body and answer: `hub.purchases`
+GET  /api/v1/trace/{visit}    Authorization: Bearer KEY; `last` for the newest
+GET  /healthz                 200, or 503 when the database can't be written
+GET  /metrics                 Prometheus
+GET  /handheld                the clerk's page, with /handheld/config.json
+"""
+
+from __future__ import annotations
+
+import hmac
+import sqlite3
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from delivery.node import Node
+from hub.body_limit import BodyLimit
+from hub.core import Hub
+from hub.explain import NothingToExplain, as_dict, explain_from
+from hub.metrics import Metrics
+from hub.purchases import SalePost, SaleRefused, SaleTaken
+from hub.rules.reload import RunningPolicy
+
+PAGES = Path(__file__).parent / "pages"
+BODY_MAX_BYTES = 1024 * 1024
+
+
+class Gate:
+    """Who may use the API: `keys` is name by key."""
+
+    def __init__(self, keys: dict[str, str]) -> None:
+        self._keys = keys
+
+    def __call__(self, authorization: Annotated[str, Header()] = "") -> str:
+        """The caller's name. Every key is compared, in constant time."""
+        scheme, _, given = authorization.partition(" ")
+        found = [name for key, name in self._keys.items() if hmac.compare_digest(key.encode(), given.strip().encode())]
+        if scheme.lower() == "bearer" and found:
+            return found[0]
+        why = (
+            "send one of http.api_keys_file as 'Authorization: Bearer KEY'"
+            if self._keys
+            else "http.api_keys_file is not set"
+        )
+        raise HTTPException(401, f"no valid API key; {why}", {"WWW-Authenticate": "Bearer"})
+
+
+def build(hub: Hub, node: Node, policy: RunningPolicy, api_keys: dict[str, str]) -> FastAPI:
+    """The application; it holds no state of its own."""
+    app = FastAPI(title=f"instore hub, {hub.settings.store.id}", docs_url=None, redoc_url=None)
+    app.add_middleware(BodyLimit, max_bytes=BODY_MAX_BYTES)
+    gate, metrics = Gate(api_keys), Metrics(hub, node, policy)
+    _errors(app)
+    _api(app, hub, node, gate)
+    _state(app, node, policy, metrics)
+    _pages(app, hub)
+    return app
+
+
+def _errors(app: FastAPI) -> None:
+    """Every error is one sentence in `error`."""
+
+    async def sentence(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, StarletteHTTPException)
+        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+    async def invalid(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        problems = [
+            f"{'.'.join(str(part) for part in item['loc'][1:]) or 'body'}: {item['msg']}" for item in error.errors()
+        ]
+        return JSONResponse({"error": "; ".join(problems[:5])}, 422)
+
+    async def disk(_request: Request, error: Exception) -> Response:
+        # The POS posts again; a sale posted twice counts once.
+        return JSONResponse({"error": f"the database can't be used now ({error}); nothing was taken, try again"}, 503)
+
+    app.add_exception_handler(StarletteHTTPException, sentence)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(sqlite3.Error, disk)
+
+
+def _api(app: FastAPI, hub: Hub, node: Node, gate: Gate) -> None:
+    who = Depends(gate)  # as a default value: an annotation can't name what is local here
+
+    @app.post("/api/v1/sales")
+    async def post_sale(sale: SalePost, response: Response, caller: str = who) -> SaleTaken:
+        """201 for a new sale, 200 for one that is known, 409 for a contradiction."""
+        try:
+            with node.transaction() as tx:
+                taken = hub.purchases.post(tx, sale, caller)
+        except SaleRefused as error:
+            raise HTTPException(409, str(error)) from None
+        response.status_code = 201 if taken.created else 200
+        return taken
+
+    @app.get("/api/v1/trace/{visit}", dependencies=[who])
+    async def trace(visit: str) -> dict[str, Any]:
+        try:
+            return as_dict(explain_from(node.engine.journal.db, None if visit == "last" else visit))
+        except NothingToExplain as error:
+            raise HTTPException(404, str(error)) from None
+
+
+def _state(app: FastAPI, node: Node, policy: RunningPolicy, metrics: Metrics) -> None:
+    @app.get("/healthz")
+    async def health(response: Response) -> dict[str, Any]:
+        """Without the broker the hub works on: what it says waits in the outbox."""
+        response.status_code = 503 if node.disk_trouble else 200
+        return {
+            "database": node.disk_trouble or "ok",
+            "broker": node.link.trouble or "ok",
+            "rules": policy.problem or "ok",
+            "unacknowledged": node.engine.unacknowledged(),
+        }
+
+    @app.get("/metrics")
+    async def prometheus() -> Response:
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _pages(app: FastAPI, hub: Hub) -> None:
+    @app.get("/handheld/config.json")
+    async def handheld() -> dict[str, str]:
+        """Where the page finds the broker; the clerk brings the credentials."""
+        return {"store": hub.settings.store.id, "ws_url": hub.settings.http.ws_url}
+
+    @app.get("/", include_in_schema=False)
+    async def root() -> Response:
+        return RedirectResponse("/handheld/")
+
+    for name in ("handheld", "vendor"):
+        if (PAGES / name).is_dir():
+            app.mount(f"/{name}", StaticFiles(directory=PAGES / name, html=True), name=name)
