@@ -151,6 +151,11 @@ class ControlClient:
         self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def closed(self) -> bool:
+        """Whether the simulator has gone, or was never there."""
+        return self._task is None or self._task.done()
+
     async def open(self, timeout_s: float = 5.0) -> None:
         """Connect, waiting up to `timeout_s` for the simulator to come up. Raises `ControlError`."""
         loop = asyncio.get_running_loop()
