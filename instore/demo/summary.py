@@ -1,0 +1,90 @@
+"""What a played visit came to: counts of each effect, and the two times that a person feels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from instore.demo.record import Happening
+
+ORDER = (
+    "instore.sighting.v1",
+    "instore.alert.v1",
+    "instore.alert.answer.v1",
+    "instore.lane.scan.v1",
+    "instore.lane.decision.v1",
+    "instore.lane.printed.v1",
+    "instore.lane.opened.v1",
+    "instore.lane.passage.v1",
+    "instore.incentive.settled.v1",
+)
+"""A good customer's visit, in the order in which it has to happen."""
+
+
+def summary(happenings: Iterable[Happening]) -> dict[str, Any]:
+    """Counts of distinct effects, `in_order`, `ok`, and times in milliseconds (None when they were not seen)."""
+    seen = list(happenings)
+    counts = {
+        "sightings": len(_distinct(seen, "instore.sighting.v1", "beacon", event="arrived")),
+        "service_requests": len(_distinct(seen, "instore.alert.v1", "alert", kind="service_request")),
+        "acceptances": len(_distinct(seen, "instore.alert.answer.v1", "alert", answer="accept")),
+        "exit_scans": len(_distinct(seen, "instore.lane.scan.v1", "code_id")),
+        "decisions": len(_distinct(seen, "instore.lane.decision.v1", "scan", outcome="open")),
+        "coupons_printed": len(_distinct(seen, "instore.lane.printed.v1", "coupon", outcome="printed")),
+        "receipts": len([h for h in seen if _event(h, "printer", "printed") and h.message.get("qr")]),
+        "gate_openings": len(_distinct(seen, "instore.lane.opened.v1", "scan")),
+        "passages": len(_distinct(seen, "instore.lane.passage.v1", "scan", outcome="passed")),
+        "persons": len([h for h in seen if _event(h, "gate", "passage")]),
+        "commits": len(_distinct(seen, "instore.incentive.settled.v1", "coupon", outcome="committed")),
+    }
+    recovered = any(h.extra.get("recovered") for h in seen)
+    firsts = [next((n for n, h in enumerate(seen) if h.type == type_), None) for type_ in ORDER]
+    found = [first for first in firsts if first is not None]
+    in_order = found == sorted(found) and len(found) == len(ORDER)
+    complete = all(count == 1 for count in counts.values()) and (in_order or recovered)
+    return {
+        "counts": counts,
+        "in_order": in_order,
+        "recovered_from_trace": recovered,
+        "advert_to_handheld_ms": _between(seen, _first_advert(seen), "instore.alert.v1"),
+        "scan_to_gate_ms": _scan_to_gate(seen),
+        "ok": complete,
+    }
+
+
+def _distinct(seen: list[Happening], type_: str, key: str, **wanted: str) -> set[str]:
+    """Different values of `key` in the messages of a type; a message recovered from the trace counts by its ID."""
+    found: set[str] = set()
+    recovered: set[str] = set()
+    for happening in seen:
+        if happening.type != type_:
+            continue
+        data = happening.message.get("data")
+        if data is None:
+            recovered.add(str(happening.message.get("id")))
+        elif all(data.get(name) == value for name, value in wanted.items()):
+            found.add(str(data.get(key)))
+    # What was both seen and recovered is one: the record leaves out messages with an ID that it has seen.
+    return found or recovered
+
+
+def _event(happening: Happening, device: str, name: str) -> bool:
+    return happening.type == f"instore.demo.{device}" and happening.message.get("event") == name
+
+
+def _first_advert(seen: list[Happening]) -> float | None:
+    adverts = [
+        h.message["t"] for h in seen if _event(h, "beacons", "first_advert") and h.message.get("id") != "heartbeat"
+    ]
+    return min(adverts, default=None)
+
+
+def _between(seen: list[Happening], start: float | None, type_: str) -> float | None:
+    end = next((h.mono for h in seen if h.type == type_), None)
+    return None if start is None or end is None else round((end - start) * 1000, 1)
+
+
+def _scan_to_gate(seen: list[Happening]) -> float | None:
+    sent = next((h.message["t"] for h in seen if _event(h, "reader", "sent")), None)
+    pulse = next((h.message["t"] for h in seen if _event(h, "gate", "pulse")), None)
+    return None if sent is None or pulse is None else round((pulse - sent) * 1000, 1)

@@ -1,0 +1,159 @@
+"""One customer's visit, from the door to the street: what a person does, and what she waits for.
+
+Each step is repeated as a person would repeat it: a code that the lane did not take is held over the reader again, a gate
+that did not let her through is tried again. So a visit comes to its end whatever dies meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from instore.demo.record import Happening
+from instore.demo.stage import Stage
+
+PATIENCE_S = 60.0
+"""A visit of the demo that takes longer has failed."""
+STEP_S = 3.0
+"""So long a person waits before she tries again or looks around."""
+
+
+class Gone(RuntimeError):
+    """The visit did not come to its end; the sentence says at which step."""
+
+
+@dataclass(slots=True)
+class Shopper:
+    """A customer of the demo: her ID and name, her beacon, what she spends."""
+
+    customer: str
+    name: str
+    beacon: str
+    amount_minor: int
+    good: bool
+
+
+@dataclass(slots=True)
+class Visit:
+    """What was seen of one visit. `times` hold monotonic seconds."""
+
+    shopper: Shopper
+    sale: str
+    scan: str | None = None
+    times: dict[str, float] = field(default_factory=dict)
+
+
+class Play:
+    """Plays visits on a stage."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._record = stage.record
+        self._sales = 0
+
+    async def visit(self, shopper: Shopper, *, arrive: Callable[[], Any]) -> Visit:
+        """A whole visit; `arrive` brings her into reach of the entrance. Raises Gone."""
+        self._sales += 1
+        visit = Visit(shopper, f"S{int(time.time())}-{self._sales}")
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._arrive(visit, arrive)
+                if shopper.good:
+                    await self._be_served(visit)
+                code = await self._pay(visit)
+                await self._scan(visit, code)
+                await self._leave(visit)
+        except TimeoutError:
+            raise Gone(f"{shopper.customer} got no further than {list(visit.times)[-1:] or ['the street']} within "
+                       f"{PATIENCE_S:g} s; missing: {self._stage.missing() or 'nothing'}") from None  # fmt: skip
+        finally:
+            await self._stage.vanish(shopper.customer)
+        return visit
+
+    async def _until(self, wanted: Callable[[Happening], bool], again: Callable[[], Any] | None = None) -> Happening:
+        """Wait for a happening; every few seconds look at the hub's trace and do something `again`."""
+        while True:
+            found = await self._record.wait(wanted, STEP_S)
+            if found is not None:
+                return found
+            await self._stage.catch_up()
+            if (found := self._record.find(wanted)) is not None:
+                return found
+            if again is not None:
+                await again()
+
+    async def _arrive(self, visit: Visit, arrive: Callable[[], Any]) -> None:
+        began = time.monotonic()
+        await arrive()
+        seen = await self._until(
+            lambda h: h.type == "instore.sighting.v1" and h.mono >= began and _concerns(h, visit.shopper.beacon)
+        )
+        visit.times["sighting"] = seen.mono
+
+    async def _be_served(self, visit: Visit) -> None:
+        who, began = visit.shopper.customer, visit.times["sighting"] - 1
+
+        def alert(state: str) -> Callable[[Happening], bool]:
+            def matches(h: Happening) -> bool:
+                data = h.message.get("data") or {}
+                return (h.type == "instore.alert.v1" and h.mono >= began and data.get("state") == state
+                        and data.get("customer", {}).get("customer") == who)  # fmt: skip
+
+            return matches
+
+        first = await self._until(lambda h: any(alert(state)(h) for state in ("offered", "accepted")))
+        visit.times["alert"] = first.mono
+        visit.times["accepted"] = (await self._until(alert("accepted"))).mono
+
+    async def _pay(self, visit: Visit) -> str:
+        while True:
+            code = await self._stage.pay(visit.sale, visit.shopper.customer, visit.shopper.amount_minor)
+            if code is not None:
+                visit.times["paid"] = time.monotonic()
+                return code
+            await asyncio.sleep(0.3)  # the till tries again
+
+    async def _scan(self, visit: Visit, code: str) -> None:
+        async def show() -> None:
+            await self._stage.reader.call({"do": "present", "code": code})
+
+        def scanned(h: Happening) -> bool:
+            data = h.message.get("data") or {}
+            summary = str(h.message.get("summary", ""))
+            ours = data.get("sale") == visit.sale or visit.sale in summary
+            return h.type == "instore.lane.scan.v1" and ours
+
+        await self._stage.reader.there.wait()
+        await show()
+        seen = await self._until(scanned, show)
+        visit.scan, visit.times["scan"] = str(seen.message["id"]), seen.mono
+
+    async def _leave(self, visit: Visit) -> None:
+        def of_lane(kind: str) -> Callable[[Happening], bool]:
+            def matches(h: Happening) -> bool:
+                data = h.message.get("data") or {}
+                ours = data.get("scan") == visit.scan or bool(h.extra.get("recovered"))
+                return h.type == f"instore.{kind}.v1" and h.mono >= visit.times["paid"] and ours
+
+            return matches
+
+        async def walk() -> None:
+            await self._stage.gate.call({"do": "walk", "direction": "exit", "wait_s": STEP_S})
+
+        await self._until(of_lane("lane.opened"))
+        visit.times["opened"] = time.monotonic()
+        await walk()
+        await self._until(of_lane("lane.passage"), walk)
+        visit.times["passed"] = time.monotonic()
+        await self._until(of_lane("incentive.settled"))
+        visit.times["settled"] = time.monotonic()
+
+
+def _concerns(happening: Happening, beacon: str) -> bool:
+    data = happening.message.get("data") or {}
+    if happening.extra.get("recovered"):
+        return True
+    return data.get("beacon") == beacon and data.get("event") == "arrived"
