@@ -159,7 +159,7 @@ def _bad(topic: str, error: ValidationError) -> BadMessage:
     first = error.errors(include_url=False, include_context=False)[0]
     if first["type"] == "json_invalid":
         return BadMessage(topic, "not_json", f"this is no JSON ({first['msg']})")
-    where = ".".join(str(part) for part in first["loc"]) or "message"
+    where = ".".join(str(part) for part in first["loc"])[:120] or "message"
     found = repr(first.get("input"))[:80]
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return BadMessage(topic, "schema", f"{where}: {first['msg']}, found {found}{more}")

@@ -9,7 +9,8 @@ from contract.errors import UnknownTopic
 from contract.messages import CHANNELS, Channel
 
 PREFIX = "instore"
-_LEVEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+LEVEL_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+_LEVEL = re.compile(LEVEL_PATTERN)
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
