@@ -118,7 +118,8 @@ class Arrivals:
         visit = visits.of_day(tx.db, customer, day)
         is_new = visit is None
         visit = visit or f"{day}.{customer}"
-        heard(tx, message, visit, _summary(sighting, agent))
+        age_ms = (tx.utc - when).total_seconds() * 1000
+        heard(tx, message, visit, f"{_summary(sighting, agent)}, advertisement heard {age_ms:.1f} ms before")
         if is_new:
             self._open(tx, visit, customer, day, agent, when, message.id)
         visits.heard(tx.db, sighting.beacon, agent, visit)

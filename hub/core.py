@@ -34,7 +34,7 @@ class Hub:
         self.counters: Counter[str] = Counter()
         self.requests = Requests(settings.alerts, policy, self.counters)
         self.arrivals = Arrivals(settings.store.zone, policy, self.requests.on_visit, self.counters)
-        self.passages = Passages(self.counters)
+        self.passages = Passages(settings.store.zone, self.counters)
         self.scans = Scans(settings, keys.public, policy, self.passages, self.counters)
         self.purchases = Purchases(settings, keys, policy, self.counters)
         self.agents: dict[str, ClientState] = {}

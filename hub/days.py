@@ -15,6 +15,11 @@ def store_day(when: datetime, zone: ZoneInfo) -> str:
     return when.astimezone(zone).date().isoformat()
 
 
+def recent_day(when: datetime, zone: ZoneInfo) -> str:
+    """The first day whose visit may still be going on at this moment: a store may be open past midnight."""
+    return store_day(when - timedelta(hours=12), zone)
+
+
 def plausible(said: datetime, now: datetime) -> datetime | None:
     """What an agent's clock said, or None when that clock can't be right; `now` is the hub's."""
     if said.tzinfo is None or not now - BEHIND_MAX <= said <= now + AHEAD_MAX:

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,15 @@ class NothingToExplain(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One line of the tree. `ms` since its cause (None without one), `start_ms` since the first hop of the visit."""
+    """One line of the tree. `ms` since its cause (None without one), `start_ms` since the first hop of the visit, both by
+    the hub's clock; `way_ms` from its sender to the hub, by both clocks: as exact as they agree."""
 
     row: TraceRow
     depth: int
     at: datetime
     ms: float | None
     start_ms: float
+    way_ms: float | None
     same: int = 0
     """How many more of the kind were left out after this one."""
 
@@ -49,14 +51,22 @@ class Explanation:
             since = "" if hop.ms is None else f"+{hop.ms:.1f} ms"
             name = hop.row.type.removeprefix("instore.").removesuffix(".v1")
             more = f"  (and {hop.same} more like it)" if hop.same else ""
+            way = f", {hop.way_ms:.1f} ms on the way" if hop.way_ms else ""
             lines.append(f"{hop.start_ms:>11.1f} ms {since:>14}  {'   ' * hop.depth}{name}: {hop.row.summary}"
-                         f"  [{hop.row.source}]{more}")  # fmt: skip
+                         f"  [{hop.row.source}{way}]{more}")  # fmt: skip
         return "\n".join(lines)
 
     def json(self) -> str:
         """One JSON object: `visit`, `hops` in the order of the tree."""
         hops = [
-            {**asdict(hop.row), "depth": hop.depth, "ms": hop.ms, "start_ms": hop.start_ms, "same": hop.same}
+            {
+                **asdict(hop.row),
+                "depth": hop.depth,
+                "ms": hop.ms,
+                "start_ms": hop.start_ms,
+                "way_ms": hop.way_ms,
+                "same": hop.same,
+            }
             for hop in self.hops
         ]
         return json.dumps({"visit": self.visit, "hops": hops}, ensure_ascii=False)
@@ -105,7 +115,8 @@ def _tree(rows: list[TraceRow]) -> Iterator[Hop]:
         at = _at(row)
         cause = known.get(row.cause or "") if depth else None
         since = None if cause is None else _ms(at - _at(cause))
-        yield Hop(row, depth, at, since, _ms(at - start))
+        way = None if row.sent is None else _ms(at - times.time(row.sent))
+        yield Hop(row, depth, at, since, _ms(at - start), way)
         stack += [(child, depth + 1) for child in reversed(below.get(row.id, []))]
 
 
@@ -126,7 +137,7 @@ def _collapsed(hops: list[Hop]) -> Iterator[Hop]:
             end += 1
         if end - index > 2:
             first = hops[index]
-            yield Hop(first.row, first.depth, first.at, first.ms, first.start_ms, same=end - index - 2)
+            yield replace(first, same=end - index - 2)
             yield hops[end - 1]
             index = end
         else:

@@ -7,20 +7,22 @@ and together, and are settled as they happened.
 from __future__ import annotations
 
 from collections import Counter
+from zoneinfo import ZoneInfo
 
 from contract.envelope import Message
 from contract.payloads import IncentiveSettled, LaneOpened, LanePassage, LanePrinted, LaneRefused
 from delivery.engine import Tx
 from hub.database import customers, lanes, sales, times, visits
 from hub.database.lanes import IncentiveRow, ScanRow
+from hub.days import recent_day
 from hub.saying import count, decided, heard, say
 
 
 class Passages:
     """Ends of scans: commits and releases."""
 
-    def __init__(self, counters: Counter[str]) -> None:
-        self._counters = counters
+    def __init__(self, zone: ZoneInfo, counters: Counter[str]) -> None:
+        self._zone, self._counters = zone, counters
 
     def on_refused(self, message: Message, tx: Tx) -> None:
         """The lane refused a code by itself."""
@@ -29,7 +31,7 @@ class Passages:
         count(tx, self._counters, f"lane_refused_{refused.reason}")
         code = sales.code(tx.db, refused.code_id) if refused.code_id else None
         sale = sales.sale(tx.db, code.sale) if code else None
-        visit = visits.latest(tx.db, sale.customer) if sale and sale.customer else None
+        visit = visits.latest(tx.db, sale.customer, recent_day(tx.utc, self._zone)) if sale and sale.customer else None
         heard(tx, message, visit or message.id, f"the lane refused a code: {refused.reason} {refused.detail}")
 
     def on_printed(self, message: Message, tx: Tx) -> None:

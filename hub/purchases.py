@@ -18,7 +18,7 @@ from contract.payloads import Id
 from delivery.engine import Tx
 from hub.database import customers, sales, times, visits
 from hub.database.sales import CodeRow, SaleRow
-from hub.days import plausible, store_day
+from hub.days import plausible, recent_day, store_day
 from hub.exit_keys import KeyRing
 from hub.rules.policy import Policy
 from hub.saying import count, decided
@@ -140,7 +140,7 @@ class Purchases:
         customers.bought(tx.db, customer.customer, sale.amount_minor, points, rank,
                          new_visit=not sales.bought_on(tx.db, customer.customer, day),
                          terminal=sale.paid_on == "terminal")  # fmt: skip
-        visit = visits.latest(tx.db, customer.customer)
+        visit = visits.latest(tx.db, customer.customer, recent_day(tx.utc, self.settings.store.zone))
         raised = "" if rank == customer.rank else f", reaches {rank}"
         decided(tx, visit, f"sale-{sale.sale}", "sale", f"sale {sale.sale}: {sale.amount_minor} {sale.currency} "
                 f"paid on {sale.paid_on}, {points} points{raised}")  # fmt: skip

@@ -36,7 +36,7 @@ from hub.database import customers, lanes, sales, times, visits
 from hub.database.customers import Customer
 from hub.database.lanes import IncentiveRow, ScanRow
 from hub.database.sales import CodeRow, SaleRow
-from hub.days import plausible
+from hub.days import plausible, recent_day
 from hub.passages import Passages
 from hub.rules.policy import Policy
 from hub.saying import count, decided, heard, say
@@ -89,9 +89,13 @@ class Scans:
     def _gather(self, tx: Tx, message: Message, scan: LaneScan) -> _Asked:
         sale = sales.sale(tx.db, scan.sale)
         customer = customers.customer(tx.db, sale.customer) if sale and sale.customer else None
-        visit = visits.latest(tx.db, customer.customer) if customer else None
+        visit = self._visit(tx, customer, scan) if customer else None
         # Nobody knows who left: the scan is a story of its own.
         return _Asked(message, scan, sale, customer, visit or message.id)
+
+    def _visit(self, tx: Tx, customer: Customer, scan: LaneScan) -> str | None:
+        when = plausible(scan.scanned, tx.utc) or tx.utc
+        return visits.latest(tx.db, customer.customer, recent_day(when, self._settings.store.zone))
 
     def _verify(self, tx: Tx, scan: LaneScan) -> ExitClaims:
         """Check the code again, at the time of the scan: a lane that was alone may tell of it hours later."""

@@ -4,7 +4,7 @@ POST /api/v1/sales            Authorization: Bearer KEY; body and answer: `hub.p
 GET  /api/v1/trace/{visit}    Authorization: Bearer KEY; `last` for the newest
 GET  /healthz                 200, or 503 when the database can't be written
 GET  /metrics                 Prometheus
-GET  /handheld                the clerk's page, with /handheld/config.json
+GET  /handheld/               the clerk's page, with /handheld/config.json; each folder of `pages` is served by its name
 """
 
 from __future__ import annotations
@@ -136,6 +136,5 @@ def _pages(app: FastAPI, hub: Hub) -> None:
     async def root() -> Response:
         return RedirectResponse("/handheld/")
 
-    for name in ("handheld", "vendor"):
-        if (PAGES / name).is_dir():
-            app.mount(f"/{name}", StaticFiles(directory=PAGES / name, html=True), name=name)
+    for folder in sorted(PAGES.glob("[a-z]*/")):
+        app.mount(f"/{folder.name}", StaticFiles(directory=folder, html=True), name=folder.name)

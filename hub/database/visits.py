@@ -11,9 +11,11 @@ def of_day(db: Connection, customer: str, day: str) -> str | None:
     return row[0] if row else None
 
 
-def latest(db: Connection, customer: str) -> str | None:
-    """The newest visit of a customer."""
-    row = db.execute("SELECT visit FROM visit WHERE customer = ? ORDER BY day DESC LIMIT 1", (customer,)).fetchone()
+def latest(db: Connection, customer: str, since_day: str) -> str | None:
+    """The newest visit of a customer, if it is not older than that day."""
+    row = db.execute(
+        "SELECT visit FROM visit WHERE customer = ? AND day >= ? ORDER BY day DESC LIMIT 1", (customer, since_day)
+    ).fetchone()
     return row[0] if row else None
 
 
