@@ -69,11 +69,10 @@ def find_mosquitto() -> str:
     return found
 
 
-def start_mosquitto(directory: Path, *, timeout_s: float = 10.0) -> MosquittoProcess:
-    """Starts Mosquitto on the configuration in `directory` and returns when it takes connections on every listener.
+def mosquitto_command(directory: Path) -> list[str]:
+    """The command line that runs Mosquitto, as this user, on the configuration in `directory`.
 
-    Call it from a thread that lives as long as Mosquitto should: Linux ends a child with the thread that started it.
-    Raises MosquittoError (not installed, no configuration, or it ended by itself: with its own last words), PortInUse.
+    Raises MosquittoError when Mosquitto is not installed or there is no configuration.
     """
     program = find_mosquitto()
     configuration = directory / CONFIGURATION
@@ -81,14 +80,24 @@ def start_mosquitto(directory: Path, *, timeout_s: float = 10.0) -> MosquittoPro
         raise MosquittoError(
             f"{configuration} does not exist; write it with `instore broker --mosquitto-config {directory}`"
         )
-    text = configuration.read_text(encoding="utf-8")
+    return [program, "-c", str(_as_this_user(configuration, configuration.read_text(encoding="utf-8")))]
+
+
+def start_mosquitto(directory: Path, *, timeout_s: float = 10.0) -> MosquittoProcess:
+    """Starts Mosquitto on the configuration in `directory` and returns when it takes connections on every listener.
+
+    Call it from a thread that lives as long as Mosquitto should: Linux ends a child with the thread that started it.
+    Raises MosquittoError (not installed, no configuration, or it ended by itself: with its own last words), PortInUse.
+    """
+    command = mosquitto_command(directory)
+    text = (directory / CONFIGURATION).read_text(encoding="utf-8")
     listeners = [_listener(line) for line in text.splitlines() if line.startswith("listener ")]
     for host, port in listeners:
         check_port_is_free(host, port)
     log = directory / _LOG
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [program, "-c", str(_as_this_user(configuration, text))],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

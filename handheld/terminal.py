@@ -53,10 +53,12 @@ class HandheldSettings:
     rules: Rules = field(default_factory=Rules)
     retry_s: tuple[float, float] = _RETRY_S
     keepalive_s: int = 10
+    account: str | None = None
+    """User at the broker where it is not the clerk's own (`clerk-<ID>`): one that several programs share."""
 
     @property
     def username(self) -> str:
-        return Principal(Role.CLERK, self.clerk).username
+        return self.account or Principal(Role.CLERK, self.clerk).username
 
     @property
     def where(self) -> str:
@@ -284,7 +286,7 @@ async def run_handheld(settings: HandheldSettings, face: Face, *, as_json: bool)
 
 def run(
     clerk: str, host: str, port: int, password: str, store: str, *,
-    json: bool = False, auto_accept_ms: int | None = None, language: w.Language = "ja",
+    username: str | None = None, json: bool = False, auto_accept_ms: int | None = None, language: w.Language = "ja",
 ) -> int:  # fmt: skip
     """The command `instore handheld`. Blocks until it is ended; returns the exit code.
 
@@ -295,6 +297,6 @@ def run(
     except ValueError as error:
         print(f"handheld: {error}", file=sys.stderr)
         return 2
-    settings = HandheldSettings(clerk, store, host, port, password, auto_accept_ms, language)
+    settings = HandheldSettings(clerk, store, host, port, password, auto_accept_ms, language, account=username)
     face: Face = JsonFace(sys.stdout) if json else ScreenFace()
     return asyncio.run(run_handheld(settings, face, as_json=json))

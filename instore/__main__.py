@@ -145,13 +145,17 @@ def explain(
     json: Json = False,
 ) -> None:
     """The trace of a visit: each hop with its time and what caused it."""
-    from hub.explain import explain as trace
+    from hub.explain import NothingToExplain, explain_settings
     from instore.demo.layout import LAST_HUB_CONFIG
 
     with told():
         if visit is None and not last:
             raise ValueError("say which visit, or --last")
-        typer.echo(trace(config or LAST_HUB_CONFIG, visit, as_json=json))
+        try:
+            trace = explain_settings(config or LAST_HUB_CONFIG, visit)
+        except NothingToExplain as nothing:
+            raise ValueError(str(nothing)) from None
+        typer.echo(trace.json() if json else trace.text())
 
 
 @customers.command("import")

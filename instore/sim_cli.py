@@ -68,15 +68,16 @@ def beacons(
     seed: int = 1,
 ) -> None:
     """A radio with beacons, heard through an emulated BlueZ. Commands: add, walk, remove, advert, fault, state."""
-    from firmware_sim.beacons import run_beacons
+    from firmware_sim.beacons import AdapterPlace, run_beacons
 
-    _run(run_beacons(bus, control, adapters=[_adapter(text) for text in adapter], seed=seed))
+    places = [AdapterPlace(name, place) for name, place in map(_adapter, adapter)]
+    _run(run_beacons(bus, control, adapters=places, seed=seed))
 
 
-def _adapter(text: str) -> tuple[str, float, float]:
+def _adapter(text: str) -> tuple[str, tuple[float, float]]:
     try:
         name, _, place = text.partition("@")
         x, y = (float(part) for part in place.split(","))
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no adapter; expected name@x,y such as hci0@0,0") from None
-    return name, x, y
+    return name, (x, y)
