@@ -4,6 +4,7 @@
 const PREFIX = "instore";
 const MAX_BYTES = 64 * 1024;
 const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 const STATES = ["offered", "accepted", "declined", "expired", "closed"];
 
 // A message that breaks the contract. `reason` is a short word for counters.
@@ -52,8 +53,8 @@ export function decodeAlert(bytes, nowMs) {
   need(data.role === "main" || data.role === "deputy", "data.role");
   need(data.holder === undefined || data.holder === null || isId(data.holder), "data.holder");
   need(isObject(data.message) && isText(data.message.ja) && isText(data.message.en), "data.message");
-  const revision = data.revision ?? 1;
-  need(Number.isSafeInteger(revision) && revision >= 1, "data.revision");
+  const revision = data.revision === undefined ? 1 : data.revision;
+  need(Number.isInteger(revision) && revision >= 1, "data.revision");
   const raisedMs = time(data.raised, "data.raised");
   const sentMs = read.time === undefined || read.time === null ? nowMs : time(read.time, "time");
   const alert = {
@@ -75,11 +76,11 @@ function card(customer) {
   need(isText(customer.name), "data.customer.name");
   const own = { customer: customer.customer, name: customer.name };
   for (const key of ["rank", "note"]) {
-    own[key] = customer[key] ?? "";
+    own[key] = customer[key] === undefined ? "" : customer[key];
     need(isText(own[key]), `data.customer.${key}`);
   }
   for (const key of ["visits", "average_purchase_minor", "points"]) {
-    own[key] = customer[key] ?? 0;
+    own[key] = customer[key] === undefined ? 0 : customer[key];
     need(Number.isSafeInteger(own[key]) && own[key] >= 0, `data.customer.${key}`);
   }
   return own;
@@ -110,11 +111,11 @@ function isObject(value) {
 }
 
 function isText(value) {
-  return typeof value === "string" && value.length <= 500;
+  return typeof value === "string" && (value.length <= 500 || [...value].length <= 500);
 }
 
 function time(value, where) {
-  const read = typeof value === "string" ? Date.parse(value) : NaN;
+  const read = typeof value === "string" && TIME.test(value) ? Date.parse(value) : NaN;
   need(!Number.isNaN(read), where);
   return read;
 }
