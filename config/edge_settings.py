@@ -1,4 +1,4 @@
-"""Settings of an edge agent: one TOML file, read once (`config.load.load`). A sample is `config/shipped/edge.toml`."""
+"""Settings of an edge agent: one TOML file, read once (`config.load.load`). Samples are `config/shipped/edge-*.toml`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from config.load import Section, load, resolve
 from config.mqtt import MqttSettings
 
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+LaneId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,47}$")]
+"""Shorter than other IDs: a lane's devices are named `printer-{lane}`, and that is an ID too."""
 Baud = Annotated[int, Field(ge=1200, le=1_000_000)]
 Port = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 """A serial port; name it by `/dev/serial/by-id/…`, which stays the same whatever is plugged in first."""
@@ -60,7 +62,7 @@ class GatePort(Section):
 class LaneSettings(Section):
     """One exit lane. A lane may do without printer (coupons are then electronic) and without gate (an exit counter)."""
 
-    id: Id
+    id: LaneId
     reader: ReaderPort
     printer: PrinterPort | None = None
     gate: GatePort | None = None
@@ -86,9 +88,14 @@ class EdgeSettings(Section):
     def _consistent(self) -> EdgeSettings:
         if self.beacons is None and not self.lane:
             raise ValueError("this agent has nothing to do: give it [beacons], a [[lane]], or both")
+        if self.mqtt.username != f"agent-{self.agent}":
+            raise ValueError(
+                f"mqtt.username is {self.mqtt.username!r}; the broker knows this agent as 'agent-{self.agent}'"
+            )
         ids = [lane.id for lane in self.lane]
-        if len(set(ids)) != len(ids):
-            raise ValueError(f"two lanes have the same id: {', '.join(ids)}")
+        same = sorted({lane for lane in ids if ids.count(lane) > 1})
+        if same:
+            raise ValueError(f"two lanes have the same id: {', '.join(same)}")
         ports = [device.port for lane in self.lane for device in (lane.reader, lane.printer, lane.gate) if device]
         twice = sorted({port for port in ports if ports.count(port) > 1})
         if twice:

@@ -29,6 +29,8 @@ log = structlog.get_logger()
 INBOX_MAX = 20_000
 """Messages waiting to be handled. Beyond, arrivals are dropped and counted: numbered ones are sent again by their sender."""
 RECONNECT_FIRST_S, RECONNECT_MAX_S = 0.2, 10.0
+STEADY_S = 5.0
+"""A connection that held so long was a good one: after its loss reconnecting begins with short waits again."""
 _REFUSED = {
     4: "the broker refuses this user name or password; check [mqtt] username and password in the settings",
     5: "the broker refuses this user; issue credentials for it (instore credentials issue) or check the password",
@@ -65,21 +67,24 @@ class _Client(gmqtt.Client):  # type: ignore[misc]
 class Link:
     """Keeps one connection to the broker. `inbox` holds what arrived as (topic, payload); `on_wake` says it did.
 
-    `on_up` is called when all subscriptions are confirmed, `on_down` with a sentence when the connection is gone.
+    `on_up` is called when all subscriptions are confirmed, `on_down` with a sentence when the connection is gone. `goodbye`
+    is published before we disconnect on purpose: the broker then forgets the will.
     """
 
     def __init__(self, address: Address, subscriptions: Sequence[tuple[str, int]], *, will: Publication | None,
-                 on_up: Callable[[], None], on_down: Callable[[str], None], on_wake: Callable[[], None],
-                 rng: Random | None = None) -> None:  # fmt: skip
+                 goodbye: Publication | None = None, on_up: Callable[[], None], on_down: Callable[[str], None],
+                 on_wake: Callable[[], None], rng: Random | None = None) -> None:  # fmt: skip
         self.address = address
         self.inbox: deque[tuple[str, bytes]] = deque()
         self.dropped = 0
+        self.unsent = 0
+        """Publications that the library refused: numbered ones are sent again."""
         self.connects = 0
         self.up = False
         self.trouble = "not connected yet"
         """The last reason for not being connected, as a sentence; "" while connected."""
         self._subscriptions = tuple(subscriptions)
-        self._will = will
+        self._will, self._goodbye = will, goodbye
         self._on_up, self._on_down, self._on_wake = on_up, on_down, on_wake
         self._rng = rng or Random()
         self._client: _Client | None = None
@@ -88,16 +93,21 @@ class Link:
     async def run(self) -> None:
         """Connect, stay connected, reconnect; until cancelled. Then say good-bye to the broker."""
         delay_s, told = RECONNECT_FIRST_S, ""
+        loop = asyncio.get_running_loop()
         while True:
+            began, connects = loop.time(), self.connects
             try:
                 await self._one_connection()
-                delay_s, told = RECONNECT_FIRST_S, ""
             except LinkError as error:
                 self.trouble = str(error)
                 if told != self.trouble:  # once per kind of trouble, not once per try
                     log.warning("no connection to the broker", reason=self.trouble)
                     told = self.trouble
                     self._on_down(self.trouble)
+            if self.connects > connects:
+                told = ""
+                if loop.time() - began >= STEADY_S:
+                    delay_s = RECONNECT_FIRST_S
             await asyncio.sleep(delay_s * (0.5 + self._rng.random()))
             delay_s = min(delay_s * 2, RECONNECT_MAX_S)
 
@@ -115,6 +125,8 @@ class Link:
             await lost.wait()
             self._go_down()
         finally:
+            if self._client is not None and self._goodbye is not None:
+                self.publish(self._goodbye)
             self._client, self.up = None, False
             await self._close(client)
 
@@ -157,6 +169,9 @@ class Link:
             ) from None
         except OSError as error:
             raise LinkError(f"no broker at {where} ({error.strerror or error}); is it running?") from None
+        except Exception as error:
+            # Whatever else a library finds wrong with an address or an answer must not end the program.
+            raise LinkError(f"{where}: no connection to this broker is possible ({error!r}); check [mqtt]") from error
         connection = client._connection
         if connection is not None and (sock := connection._transport.get_extra_info("socket")) is not None:
             # asyncio sets this itself; saying it here keeps it true for any event loop (44 ms a round trip without).
@@ -206,10 +221,18 @@ class Link:
             extra = {"content_type": "application/cloudevents+json"}
             if publication.expiry_s is not None:
                 extra["message_expiry_interval"] = publication.expiry_s
-        client.publish(publication.topic, publication.payload, publication.qos, publication.retain, **extra)
+        try:
+            client.publish(publication.topic, publication.payload, publication.qos, publication.retain, **extra)
+        except Exception as error:
+            # Of this library: no packet identifier left, a transport that is just going. The caller's work is done already.
+            self.unsent += 1
+            if self.unsent == 1:
+                log.error("the MQTT library refused a message", topic=publication.topic, error=repr(error))
 
     async def _close(self, client: _Client) -> None:
         # The library leaves its connection open when it is refused; and closing may fail in any way.
         with contextlib.suppress(Exception):
             async with asyncio.timeout(1.0):
                 await client.disconnect()
+        with contextlib.suppress(Exception):
+            client._connection._transport.abort()  # a peer that takes no bytes would keep the socket open

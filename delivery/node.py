@@ -31,11 +31,11 @@ class Node:
     """Runs an engine over a connection.
 
     `on_link(up, tx)` is called inside a transaction when the connection is there, for the program to say its state again;
-    with `up=False` when it is gone. `will` is what the broker says when we vanish.
+    with `up=False` when it is gone. `will` is what the broker says when we vanish, `goodbye` what we say when we stop.
     """
 
     def __init__(self, engine: Engine, address: Address, *, will: Publication | None = None,
-                 on_link: Callable[[bool, Tx], None] | None = None) -> None:  # fmt: skip
+                 goodbye: Publication | None = None, on_link: Callable[[bool, Tx], None] | None = None) -> None:  # fmt: skip
         self.engine = engine
         self._on_link = on_link
         self._wake = asyncio.Event()
@@ -44,7 +44,8 @@ class Node:
             (g.filter, BY_NAME[g.channel].qos) for g in grants(engine.me, engine.store) if g.action == "subscribe"
         ]
         address = replace(address, client_id=address.client_id or engine.me.username)
-        self.link = Link(address, wanted, will=will, on_up=self._up, on_down=self._down, on_wake=self._wake.set)
+        self.link = Link(address, wanted, will=will, goodbye=goodbye, on_up=self._up, on_down=self._down,
+                         on_wake=self._wake.set)  # fmt: skip
         self.disk_trouble = ""
 
     async def run(self) -> None:
@@ -55,15 +56,22 @@ class Node:
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
-        """One transaction of the application; what it says is on the wire when the block has ended."""
+        """One transaction of the application; what it says is on the wire when the block has ended.
+
+        Raises what the body raises and sqlite3.Error: then nothing has happened. What comes after the commit never raises,
+        so that nobody takes a transaction that was kept for one to be repeated.
+        """
         with self.engine.transaction() as tx:
             yield tx
         self.publish_now()
 
     def publish_now(self) -> None:
-        """Put on the wire what the engine has ready, without waiting for a turn of the loop."""
-        for publication in self.engine.poll():
-            self.link.publish(publication)
+        """Put on the wire what the engine has ready, without waiting for a turn of the loop. Never raises."""
+        try:
+            for publication in self.engine.poll():
+                self.link.publish(publication)
+        except sqlite3.Error as error:
+            self._disk_failed(error)  # what is numbered stays in its stream; the pump comes to it
         self._wake.set()  # the pump recomputes its deadline
 
     def _up(self) -> None:
@@ -95,12 +103,15 @@ class Node:
                     self.disk_trouble = ""
             except sqlite3.Error as error:
                 # Nothing of the batch was taken or acknowledged: its senders send it again.
-                if not self.disk_trouble:
-                    log.error("the database can't be written; is the disk full?", path=str(self.engine.journal.path),
-                              error=str(error))  # fmt: skip
-                self.disk_trouble = str(error)
-                self.engine.counters["disk_errors"] += 1
+                self._disk_failed(error)
                 await asyncio.sleep(DISK_RETRY_S)
+
+    def _disk_failed(self, error: sqlite3.Error) -> None:
+        if not self.disk_trouble:
+            log.error("the database can't be written; is the disk full?", path=str(self.engine.journal.path),
+                      error=str(error))  # fmt: skip
+        self.disk_trouble = str(error)
+        self.engine.counters["disk_errors"] += 1
 
     def _turn(self) -> None:
         self._tell()

@@ -6,28 +6,29 @@ import asyncio
 import signal
 import sqlite3
 from collections.abc import Coroutine
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from config.edge_settings import EdgeSettings
+from config.edge_settings import BeaconSettings, EdgeSettings
+from config.load import SettingsError
 from contract import topics
 from contract.access import Principal
 from contract.envelope import Message, encode
 from contract.messages import BY_NAME, Role
 from contract.payloads import AgentHeartbeat, AgentStatus, ClientState, ExitKeys, LaneDecision
-from contract.payloads import DeviceStatus as DeviceStatusMessage
 from delivery.clock import Clock
 from delivery.engine import Engine, Publication, Tx
 from delivery.journal import Journal
 from delivery.link import Address
 from delivery.node import Node
-from devices.beacon_scanner import BeaconScanner, ScannerSettings
+from devices import beacon_scanner
+from devices.beacon_scanner import BeaconScanner
 from devices.status import DeviceStatus
+from edge.announcer import Announcer
 from edge.codes import Keyring
-from edge.lane_devices import LaneDevices
+from edge.lane_devices import LaneDevices, keep_running
 from edge.lane_runner import LaneRunner
 from edge.sightings import Sightings
 from edge.store import MIGRATIONS, EdgeStore
@@ -35,33 +36,42 @@ from edge.store import MIGRATIONS, EdgeStore
 log = structlog.get_logger()
 
 VERSION = "0.1.0"
+SCANNER = "beacons"
+"""Name of the beacon scanner among the agent's devices."""
 
 
 class Agent:
-    """Everything of one agent. `await run()` until cancelled or told to stop by a signal."""
+    """Everything of one agent. `await run()` until cancelled or told to stop by a signal.
+
+    Raises SettingsError, JournalError with a sentence for the installer.
+    """
 
     def __init__(self, settings: EdgeSettings, settings_file: Path, *, clock: Clock | None = None) -> None:
         self.settings = settings
         self._clock = clock or Clock()
-        self.started = self._clock.utc()
         self._started_at = self._clock.monotonic()
+        address = _address(settings, settings_file)
+        scanning = _scanning(settings.beacons, settings_file) if settings.beacons else None
         journal = Journal(settings.database, MIGRATIONS)
         me = Principal(Role.AGENT, settings.agent)
         self.engine = Engine(journal, me, settings.store, self._handle, clock=self._clock)
-        mqtt = settings.mqtt
-        address = Address(mqtt.host, mqtt.port, mqtt.username, mqtt.secret(settings_file), mqtt.tls,
-                          mqtt.connect_timeout_s, mqtt.keepalive_s)  # fmt: skip
-        self.node = Node(self.engine, address, will=self._will(), on_link=self._on_link)
+        self.announcer = Announcer(
+            AgentStatus(state=ClientState.READY, version=VERSION, started=self._clock.utc()),
+        )
+        self.node = Node(self.engine, address, will=self._last_words(ClientState.LOST),
+                         goodbye=self._last_words(ClientState.DISCONNECTED), on_link=self._on_link)  # fmt: skip
         self.store = EdgeStore(journal.db)
         self.keys = Keyring(settings.store, self.store.keys())
         self._tasks: set[asyncio.Task[None]] = set()
-        self._devices: dict[str, DeviceStatusMessage] = {}
-        self.lane_devices = {lane.id: LaneDevices(lane, self._on_device) for lane in settings.lane}
+        self.lane_devices = {lane.id: LaneDevices(lane, self.announcer.device) for lane in settings.lane}
         self.lanes = {
             lane.id: LaneRunner(lane, self.node, self.store, self.keys, self.lane_devices[lane.id], self._spawn)
             for lane in settings.lane
         }
         self.sightings = Sightings(settings.beacons, self.node) if settings.beacons else None
+        self.scanner: BeaconScanner | None = None
+        if scanning is not None and self.sightings is not None:
+            self.scanner = BeaconScanner(scanning, self.sightings.on_advert, self._on_scanner)
 
     def connect_devices(self) -> None:
         """Make the drivers of all lanes and tell them whom to tell."""
@@ -70,18 +80,19 @@ class Agent:
             devices.connect(runner.on_scan, runner.put, runner.put, runner.known)
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. The last that the broker hears is that we left on purpose."""
         self.connect_devices()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.node.run(), name="node")
+                tasks.create_task(self.announcer.run(self.node), name="announcer")
                 tasks.create_task(self._beat(), name="heartbeat")
                 for name, devices in self.lane_devices.items():
                     tasks.create_task(devices.run(), name=f"devices of lane {name}")
                     tasks.create_task(self.lanes[name].run(), name=f"lane {name}")
-                if self.sightings is not None:
+                if self.sightings is not None and self.scanner is not None:
                     tasks.create_task(self.sightings.run(), name="sightings")
-                    tasks.create_task(self._scanner().run(), name="beacon scanner")
+                    tasks.create_task(keep_running(SCANNER, self.scanner.run, self._on_scanner), name="beacon scanner")
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -94,14 +105,6 @@ class Agent:
         except sqlite3.Error as error:
             log.error("the last sightings could not be saved", error=str(error))
         self.engine.journal.close()
-
-    def _scanner(self) -> BeaconScanner:
-        beacons = self.settings.beacons
-        assert beacons is not None
-        assert self.sightings is not None
-        settings = ScannerSettings(adapter=beacons.adapter, passive=beacons.passive, heartbeat_id=beacons.heartbeat,
-                                   silence_s=beacons.silence_s)  # fmt: skip
-        return BeaconScanner(settings, self.sightings.on_advert, self._on_scanner)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(self._guarded(work, name), name=name)
@@ -127,6 +130,8 @@ class Agent:
                     raise ValueError(f"this agent has no lane {message.ids['lane']!r}")
                 lane.decided(message.data, message.id, message.visit, tx)
             case ExitKeys():
+                if message.data.store != self.settings.store:
+                    raise ValueError(f"keys of store {message.data.store!r}; this is {self.settings.store!r}")
                 self.store.save_keys(message.data.keys)
                 tx.after_commit(lambda keys=message.data.keys: self.keys.replace(keys))  # type: ignore[misc]
             case _:
@@ -134,50 +139,60 @@ class Agent:
 
     # --- what we say of ourselves
 
-    def _status(self, state: ClientState, started: datetime | None) -> AgentStatus:
-        return AgentStatus(state=state, version=VERSION, started=started)
-
-    def _will(self) -> Publication:
+    def _last_words(self, state: ClientState) -> Publication:
         channel = BY_NAME["agent_status"]
         ids = {"agent": self.settings.agent}
-        data = self._status(ClientState.LOST, None)
         me = self.engine.me
-        will = Message(channel, ids, data, f"{me.username}.{self.engine.epoch}.will", f"agent/{me.id}")
-        return Publication(topics.topic(channel, self.settings.store, **ids), encode(will), 1, retain=True)
+        message = Message(channel, ids, AgentStatus(state=state, version=VERSION),
+                          f"{me.username}.{self.engine.epoch}.{state.value}", f"agent/{me.id}")  # fmt: skip
+        return Publication(topics.topic(channel, self.settings.store, **ids), encode(message), 1, retain=True)
 
     def _on_link(self, up: bool, tx: Tx) -> None:
-        # Announced again on every connection: what a broker retained may be older than we are.
         if up:
-            tx.send("agent_status", self._status(ClientState.READY, self.started))
-            for name, status in self._devices.items():
-                tx.send("device_status", status, device=name)
+            self.announcer.everything(tx)
 
     def _on_scanner(self, status: DeviceStatus) -> None:
-        self._on_device("beacons", "beacon_scanner", status)
-
-    def _on_device(self, name: str, category: str, status: DeviceStatus) -> None:
-        message = DeviceStatusMessage.model_validate(
-            {"category": category, "power": status.power.value, "flags": sorted(status.flags),
-             "reason": status.reason[:500], "counters": dict(status.counters)}
-        )  # fmt: skip
-        self._devices[name] = message
-        with self.node.transaction() as tx:
-            tx.send("device_status", message, device=name)
+        self.announcer.device(SCANNER, "beacon_scanner", status)
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self.settings.heartbeat_s)
-            engine = self.engine
-            data = AgentHeartbeat(
-                uptime_s=self._clock.monotonic() - self._started_at,
-                unacknowledged=engine.unacknowledged(),
-                oldest_unacknowledged_s=engine.oldest_unacknowledged_s(),
-                dropped_sightings=engine.counters["dropped_sightings"],
-                quarantined=engine.counters["quarantined"],
-                reconnects=max(0, self.node.link.connects - 1),
-            )
-            with self.node.transaction() as tx:
-                tx.send("agent_heartbeat", data)
+            for name, lane in self.lanes.items():
+                self.announcer.counters(f"reader-{name}", lane.counters)
+            if self.sightings is not None:
+                dropped = {"dropped_adverts": self.sightings.dropped, "dropped_events": self.sightings.dropped_events}
+                self.announcer.counters(SCANNER, dropped)
+            try:
+                with self.node.transaction() as tx:
+                    tx.send("agent_heartbeat", self._heartbeat())
+            except sqlite3.Error as error:
+                # Whoever listens misses a heartbeat, which is the truth: this agent can't work.
+                log.error("no heartbeat: the database takes no transaction", error=str(error))
+
+    def _heartbeat(self) -> AgentHeartbeat:
+        engine = self.engine
+        return AgentHeartbeat(
+            uptime_s=self._clock.monotonic() - self._started_at,
+            unacknowledged=engine.unacknowledged(),
+            oldest_unacknowledged_s=engine.oldest_unacknowledged_s(),
+            dropped_sightings=engine.counters["dropped_sightings"],
+            quarantined=engine.counters["quarantined"],
+            reconnects=max(0, self.node.link.connects - 1),
+        )
+
+
+def _address(settings: EdgeSettings, settings_file: Path) -> Address:
+    mqtt = settings.mqtt
+    return Address(mqtt.host, mqtt.port, mqtt.username, mqtt.secret(settings_file), mqtt.tls, mqtt.connect_timeout_s,
+                   mqtt.keepalive_s)  # fmt: skip
+
+
+def _scanning(beacons: BeaconSettings, settings_file: Path) -> beacon_scanner.BeaconSettings:
+    try:
+        return beacon_scanner.BeaconSettings(adapter=beacons.adapter, passive=beacons.passive,
+                                             heartbeat_id=beacons.heartbeat, silence_s=beacons.silence_s)  # fmt: skip
+    except ValueError as error:
+        raise SettingsError(settings_file, [f"beacons: {error}"]) from None
 
 
 async def run_edge(settings: EdgeSettings, settings_file: Path) -> None:

@@ -1,27 +1,32 @@
-"""A lane's state as JSON, for the row that survives a loss of power."""
+"""A lane's state as JSON, for the row that survives a loss of power, and an upgrade of this program."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import asdict, fields
 
 from contract.payloads import Incentive
-from edge.lane import Lane, Phase
+from edge.lane_types import Ended, Lane, Phase
 
 _TIMES = ("deadline", "print_deadline")
 """Monotonic times mean nothing after a restart."""
+_KEPT = tuple(f.name for f in fields(Lane) if f.name not in _TIMES)
 
 
 def to_json(lane: Lane) -> str:
     """The state as JSON, without its time limits."""
-    plain = {f.name: getattr(lane, f.name) for f in fields(lane) if f.name not in _TIMES}
+    plain = {name: getattr(lane, name) for name in _KEPT}
     plain["incentive"] = lane.incentive.model_dump(mode="json") if lane.incentive else None
+    plain["ended"] = asdict(lane.ended) if lane.ended else None
     return json.dumps(plain, ensure_ascii=False)
 
 
 def from_json(text: str) -> Lane:
-    """The state that `to_json` wrote. Raises ValueError, KeyError or TypeError for anything else."""
+    """The state that `to_json` wrote, of this version or another one: what it does not know is left out, what is missing has
+    its default. Raises ValueError, KeyError, TypeError or AttributeError for anything else."""
     plain = json.loads(text)
-    plain["phase"] = Phase(plain["phase"])
-    plain["incentive"] = Incentive.model_validate(plain["incentive"]) if plain["incentive"] else None
-    return Lane(**plain)
+    known = {name: plain[name] for name in _KEPT if name in plain}
+    known["phase"] = Phase(plain["phase"])
+    known["incentive"] = Incentive.model_validate(plain["incentive"]) if plain.get("incentive") else None
+    known["ended"] = Ended(**plain["ended"]) if plain.get("ended") else None
+    return Lane(**known)

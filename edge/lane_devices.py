@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+
+import structlog
 
 from config.edge_settings import GatePort, LaneSettings, PrinterPort, ReaderPort
 from devices.gate import CommandResult, Gate, GateSettings
 from devices.gate_events import GateEvent
-from devices.gate_map import GateCounters
+from devices.gate_map import GateCounters, is_newer
 from devices.printer import OutputComplete, ReceiptPrinter
 from devices.printer_settings import PrinterSettings
 from devices.reader import QrReader, ReaderSettings
 from devices.reader_frames import Scan
-from devices.status import DeviceStatus
+from devices.status import DeviceStatus, PowerState
+
+log = structlog.get_logger()
 
 OnStatus = Callable[[str, str, DeviceStatus], None]
 """Called with the device's name (`reader-1`), its category, and its state."""
+
+
+AGAIN_S = 1.0
+OPEN_MIN_S = 1.0
+"""Nobody walks through a gate in less."""
+
+
+async def keep_running(name: str, run: Callable[[], Awaitable[None]], tell: Callable[[DeviceStatus], None]) -> None:
+    """Run a driver until cancelled. One that fails is told as offline and started anew: its fault is not the others'."""
+    while True:
+        try:
+            await run()
+        except Exception as error:
+            log.error("a driver failed and is started anew", device=name, error=repr(error), exc_info=True)
+            tell(DeviceStatus(PowerState.OFF_OFFLINE, reason=f"its driver failed ({error!r:.200}); it is started anew"))
+        await asyncio.sleep(AGAIN_S)
 
 
 class LaneDevices:
@@ -24,6 +44,7 @@ class LaneDevices:
 
     def __init__(self, settings: LaneSettings, on_status: OnStatus) -> None:
         self._settings, self._on_status = settings, on_status
+        self._tellers: dict[str, Callable[[DeviceStatus], None]] = {}
         self.reader: QrReader | None = None
         self.printer: ReceiptPrinter | None = None
         self.gate: Gate | None = None
@@ -43,14 +64,16 @@ class LaneDevices:
 
     def _teller(self, kind: str, category: str) -> Callable[[DeviceStatus], None]:
         name = f"{kind}-{self._settings.id}"
-        return lambda status: self._on_status(name, category, status)
+        self._tellers[kind] = lambda status: self._on_status(name, category, status)
+        return self._tellers[kind]
 
     async def run(self) -> None:
         """Drive all devices until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for device in (self.reader, self.printer, self.gate):
+            for kind, device in (("reader", self.reader), ("printer", self.printer), ("gate", self.gate)):
                 if device is not None:
-                    tasks.create_task(device.run(), name=f"{type(device).__name__} {self._settings.id}")
+                    kept = keep_running(f"{kind}-{self._settings.id}", device.run, self._tellers[kind])
+                    tasks.create_task(kept, name=f"{kind} {self._settings.id}")
 
     def gate_counters(self) -> GateCounters | None:
         """The counters of the last reading of the gate's board, or None without a gate or before the first."""
@@ -60,7 +83,18 @@ class LaneDevices:
         """Open for one person who leaves. A lane without a gate is open already."""
         if self.gate is None:
             return CommandResult("accepted")
-        return await self.gate.open_gate("exit", command, seconds)
+        return await self.gate.open_gate("exit", command, max(OPEN_MIN_S, seconds))
+
+    def dealt_with(self, command: int) -> int:
+        """The board's newest command number if it shows that `command` did not open the gate and never will; else 0.
+
+        A board does nothing when it is told a number again, also when it had refused it; and it refuses a number that is
+        older than its newest (a clock that was wrong at the first start, a board from another lane).
+        """
+        image = self.gate.image if self.gate is not None else None
+        if image is None or image.opening_seq == command or is_newer(command, image.seq):
+            return 0
+        return image.seq
 
 
 def _reader(port: ReaderPort) -> ReaderSettings:

@@ -23,8 +23,9 @@ from devices import gate_events as gate
 from devices.gate_map import Outcome
 from devices.printer import OutputComplete
 from devices.reader_frames import Scan
-from edge import lane as core
+from edge import lane_types as core
 from edge.codes import Keyring
+from edge.lane import next_deadline, resume, step
 from edge.lane_devices import LaneDevices
 from edge.lane_work import LaneWork
 from edge.store import EdgeStore
@@ -32,9 +33,15 @@ from edge.store import EdgeStore
 log = structlog.get_logger()
 
 QUEUE_MAX = 1000
+GATE_QUEUE_MAX = 100_000
+"""Events of the gate that wait for a disk which can be written again: a day of passages. Beyond, they are counted; the
+gate's own counters tell them after a restart."""
 DISK_RETRY_S = 0.5
+STALE_S = 3.0
+"""A code that could not be handled for so long is dropped: a gate must not open when its customer has gone away."""
 REFUSALS_PER_S, REFUSALS_BURST = 2.0, 20.0
 """Refused codes that are told to the hub. A reader that floods is counted, not forwarded."""
+PAPERS_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ Item = Scanned | gate.GateEvent | OutputComplete | core.Event
 
 
 class LaneRunner:
-    """One lane of an agent. `on_change(lane)` is told its new state, for whoever shows it."""
+    """One lane of an agent."""
 
     def __init__(self, settings: LaneSettings, node: Node, store: EdgeStore, keys: Keyring, devices: LaneDevices,
                  spawn: Callable[..., object]) -> None:  # fmt: skip
@@ -56,6 +63,7 @@ class LaneRunner:
             offline=settings.offline,
             print_patience_s=settings.print_patience_s,
             gate_patience_s=settings.gate_patience_s,
+            gate=settings.gate is not None,
         )
         self.counters: Counter[str] = Counter()
         self._node, self._store, self._keys, self._devices = node, store, keys, devices
@@ -63,19 +71,25 @@ class LaneRunner:
         self._queue: deque[Item] = deque()
         self._wake = asyncio.Event()
         self._allowance, self._allowance_at = REFUSALS_BURST, 0.0
-        self._papers: dict[str, str] = {}  # coupon → scan, of papers that may still come out late
+        self._papers: dict[str, LanePrinted] = {}  # by job: papers given up as unknown, which may still come out
+        self._resumed = False
         lane, self.known = store.lane(self.id)
+        # A new database begins its commands with the time of day in seconds: most likely later than any that the gate has
+        # seen. If not (a clock that was not set), the gate's refusal tells the number to go on from.
         self.lane = lane or core.Lane(command=int(node.engine.clock.utc().timestamp()) & 0x7FFF_FFFF)
-        # A new database begins its commands with the time of day in seconds: later than any that the gate has seen.
 
     # --- what comes in
 
     def put(self, item: Item) -> None:
-        """Something happened. Only scans can come in numbers; they are bounded by `on_scan`."""
+        """Something happened."""
+        if isinstance(item, gate.GateEvent) and len(self._queue) >= GATE_QUEUE_MAX:
+            self.counters["dropped_gate_events"] += 1
+            return
         self._queue.append(item)
         self._wake.set()
 
     def on_scan(self, scan: Scan) -> None:
+        """The reader has read a code."""
         if len(self._queue) < QUEUE_MAX:
             self.put(Scanned(scan))
         else:
@@ -83,13 +97,14 @@ class LaneRunner:
 
     def decided(self, decision: LaneDecision, message: str, visit: str | None, tx: Tx) -> None:
         """A decision came, inside the transaction that takes it."""
+        self._resume(tx)
         self._apply(core.Decided(decision, message, visit), tx)
 
     # --- the loop
 
     async def run(self) -> None:
         """Until cancelled. Goes on first with what a loss of power interrupted."""
-        await self._retried(self._resume)
+        await self._retried(self._begin)
         while True:
             item = await self._next()
             await self._retried(lambda item=item: self._one(item))  # type: ignore[misc]
@@ -97,7 +112,7 @@ class LaneRunner:
     async def _next(self) -> Item:
         while not self._queue:
             self._wake.clear()
-            deadline = core.next_deadline(self.lane)
+            deadline = next_deadline(self.lane)
             wait_s = None if deadline is None else max(0.0, deadline - self._node.engine.clock.monotonic())
             try:
                 async with asyncio.timeout(wait_s):
@@ -111,26 +126,46 @@ class LaneRunner:
         while True:
             try:
                 act()
-                return
             except sqlite3.Error as error:
                 if not told:
                     log.error("a lane can't store its state; is the disk full?", lane=self.id, error=str(error))
                 told = True
                 self.counters["disk_errors"] += 1
                 await asyncio.sleep(DISK_RETRY_S)
+                continue
+            except Exception as error:
+                # One event that can't be handled must not stop the lane: its patience deals with what does not happen.
+                self.counters["events_failed"] += 1
+                log.error("an event of a lane was not handled", lane=self.id, error=repr(error), exc_info=True)
+            if told:
+                log.info("a lane can store its state again", lane=self.id)
+            return
 
-    def _resume(self) -> None:
-        before = self.lane
+    def _begin(self) -> None:
         with self._node.transaction() as tx:
-            lane, actions = core.resume(before, tx.now, self.policy)
-            self._become(lane, before, actions, tx)
+            self._resume(tx)
+
+    def _resume(self, tx: Tx) -> None:
+        """Once, before anything else: a decision may come before the loop has begun."""
+        if self._resumed:
+            return
+        self._store.save_lane(self.id, self.lane)
+        lane, actions = resume(self.lane, tx.now, self.policy)
+        self._become(lane, actions, tx)
+        self._resumed = True
+        tx.on_rollback(self._not_resumed)
+
+    def _not_resumed(self) -> None:
+        self._resumed = False
 
     def _one(self, item: Item) -> None:
         match item:
             case Scanned():
                 self._scanned(item.scan)
             case OutputComplete():
-                self._late_paper(item)
+                self._paper(core.PrintEnded(item.job_id, "printed", "confirmed late"))
+            case core.PrintEnded():
+                self._paper(item)
             case gate.GateEvent():
                 self._gate_events(item)
             case core.Tick() if not self._is_due():
@@ -140,49 +175,53 @@ class LaneRunner:
                     self._apply(item, tx)
 
     def _is_due(self) -> bool:
-        deadline = core.next_deadline(self.lane)
+        deadline = next_deadline(self.lane)
         return deadline is not None and self._node.engine.clock.monotonic() >= deadline
 
     # --- codes
 
     def _scanned(self, scan: Scan) -> None:
+        clock = self._node.engine.clock
+        if clock.monotonic() - scan.t_last_byte > STALE_S:
+            self.counters["stale_scans"] += 1
+            return
         if self.lane.phase is not core.Phase.IDLE:
             self.counters["scans_while_busy"] += 1
             return
-        utc = self._node.engine.clock.utc()
         try:
-            claims = self._keys.verify(scan.text, utc)
+            claims = self._keys.verify(scan.text, clock.utc())
         except ExitCodeError as error:
             self._refuse(error.reason, str(error), error.claims)
             return
         if self._store.is_used(claims.code_id):
-            self._refuse("already_used", "this code has opened this lane's gate before", claims)
+            self._refuse("already_used", "this code was used at a lane of this agent", claims)
             return
         with self._node.transaction() as tx:
             self._store.use(claims.code_id, claims.expires, tx.utc)
             data = LaneScan(code_id=claims.code_id, sale=claims.sale, code=scan.text, scanned=tx.utc)
             message = tx.send("lane_scan", data, lane=self.id)
-            self._apply(core.CodeAccepted(message), tx)
+            self._apply(core.CodeAccepted(message, claims.code_id), tx)
         self.counters["scans"] += 1
 
     def _refuse(self, reason: str, detail: str, claims: ExitClaims | None) -> None:
+        now = self._node.engine.clock.monotonic()
+        allowance = min(REFUSALS_BURST, self._allowance + (now - self._allowance_at) * REFUSALS_PER_S)
+        if allowance >= 1:
+            log.warning("exit code refused", lane=self.id, reason=reason, detail=detail)
+            with self._node.transaction() as tx:
+                data = LaneRefused.model_validate(
+                    {"reason": reason, "detail": detail[:500], "code_id": claims.code_id if claims else None,
+                     "scanned": tx.utc}
+                )  # fmt: skip
+                tx.send("lane_refused", data, lane=self.id)
+            allowance -= 1
+        else:
+            self.counters["refused_untold"] += 1
+        self._allowance, self._allowance_at = allowance, now
         self.counters["refused"] += 1
         self.counters[f"refused_{reason}"] += 1
-        now = self._node.engine.clock.monotonic()
-        self._allowance = min(REFUSALS_BURST, self._allowance + (now - self._allowance_at) * REFUSALS_PER_S)
-        self._allowance_at = now
-        if self._allowance < 1:
-            self.counters["refused_untold"] += 1
-            return
-        self._allowance -= 1
-        log.warning("exit code refused", lane=self.id, reason=reason, detail=detail)
-        with self._node.transaction() as tx:
-            data = LaneRefused.model_validate(
-                {"reason": reason, "detail": detail, "code_id": claims.code_id if claims else None, "scanned": tx.utc}
-            )
-            tx.send("lane_refused", data, lane=self.id)
 
-    # --- the gate, and paper that came late
+    # --- the gate
 
     def _gate_events(self, first: gate.GateEvent) -> None:
         """All events of one reading of the board in one transaction, with the counters they rest on: told once."""
@@ -204,21 +243,28 @@ class LaneRunner:
             case gate.FireAlarm(on=True):
                 self._apply(core.FireAlarm(), tx)
             case gate.Intrusion():
-                self.counters["intrusions"] += 1
+                tx.after_commit(lambda: self._count("intrusions"))
             case _:
                 pass  # opened, closed, obstacle, fault, mains: the device's status shows them
 
-    def _late_paper(self, event: OutputComplete) -> None:
-        """A coupon that was given up as unknown came out after all: the hub must know."""
-        coupon = event.job_id.partition("#")[0]
-        scan = self._papers.pop(coupon, None)
-        if self.lane.incentive is not None and self.lane.incentive.coupon == coupon:
-            with self._node.transaction() as tx:
-                self._apply(core.PrintEnded(coupon, "printed", "confirmed late"), tx)
-        elif scan is not None:
-            with self._node.transaction() as tx:
-                data = LanePrinted(scan=scan, coupon=coupon, outcome="printed", detail="confirmed late")
-                tx.send("lane_printed", data, lane=self.id)
+    # --- paper
+
+    def _paper(self, event: core.PrintEnded) -> None:
+        """The end of a print job; also of one that was given up as unknown and came out after all."""
+        late = self._papers.get(event.job) if event.outcome == "printed" else None
+        with self._node.transaction() as tx:
+            self._apply(event, tx)
+            if late is not None:
+                tx.send("lane_printed", late, lane=self.id)
+                tx.after_commit(lambda: self._forget_paper(event.job))
+
+    def _forget_paper(self, job: str) -> None:
+        self._papers.pop(job, None)
+
+    def _remember_paper(self, job: str, told: LanePrinted) -> None:
+        self._papers[job] = told.model_copy(update={"outcome": "printed", "detail": "confirmed late"})
+        while len(self._papers) > PAPERS_MAX:
+            self._papers.pop(next(iter(self._papers)))
 
     def _print_sent(self, event: core.PrintSent) -> bool:
         """On disk before the printer gets the first byte. False: the disk failed, or the lane has given the paper up."""
@@ -228,47 +274,53 @@ class LaneRunner:
         except sqlite3.Error as error:
             log.error("a print job can't be stored, so it is not begun", lane=self.id, error=str(error))
             return False
-        return self.lane.sent and self.lane.phase is core.Phase.PRINTING
+        return self.lane.phase is core.Phase.PRINTING and self.lane.job == event.job and self.lane.sent
 
     # --- one step
 
     def _apply(self, event: core.Event, tx: Tx) -> None:
-        before = self.lane
-        lane, actions = core.step(before, event, tx.now, self.policy)
-        self._become(lane, before, actions, tx)
+        lane, actions = step(self.lane, event, tx.now, self.policy)
+        self._become(lane, actions, tx)
 
-    def _become(self, lane: core.Lane, before: core.Lane, actions: tuple[core.Action, ...], tx: Tx) -> None:
+    def _become(self, lane: core.Lane, actions: tuple[core.Action, ...], tx: Tx) -> None:
+        """Say and store, in the caller's transaction; act after its commit."""
+        before = self.lane
+        tx.on_rollback(lambda: self._restore(before))
         told = lane if lane.phase is not core.Phase.IDLE else before
         cause = told.cause
         for action in actions:
             match action:
                 case core.Say():
-                    own = getattr(action.data, "scan", None) is not None
-                    cause = tx.send(action.name, action.data, visit=told.visit if own else None,
-                                    cause=cause if own else None, lane=self.id)  # fmt: skip
+                    own = getattr(action.data, "scan", None) == told.scan
+                    said = tx.send(action.name, action.data, visit=told.visit if own else None,
+                                   cause=cause if own else None, lane=self.id)  # fmt: skip
+                    cause = said if own else cause
                     if isinstance(action.data, LanePrinted) and action.data.outcome == "unknown":
-                        self._remember_paper(action.data)
+                        tx.after_commit(lambda job=before.job, data=action.data: self._remember_paper(job, data))  # type: ignore[misc]
+                case core.HoldCode():
+                    self._store.hold(action.code, action.held)
                 case core.Ignored():
-                    self.counters[action.what] += 1
+                    tx.after_commit(lambda what=action.what: self._count(what))  # type: ignore[misc]
                 case core.CallClerk():
-                    self.counters["clerk_called"] += 1
-                    log.error("a clerk is needed at the lane", lane=self.id, reason=action.reason)
+                    tx.after_commit(lambda reason=action.reason: self._call_clerk(reason))  # type: ignore[misc]
                 case _:
                     tx.after_commit(lambda action=action: self._work.begin(action))  # type: ignore[misc]
         if lane.phase is not core.Phase.IDLE:
             lane = replace(lane, cause=cause)
-        self.lane = lane
-        tx.on_rollback(lambda: self._restore(before))
-        self._store.save_lane(self.id, lane)
+        if lane != before:
+            self.lane = lane
+            self._store.save_lane(self.id, lane)
         self._wake.set()  # the loop looks at the new deadline: a decision changes it from outside the loop
 
     def _restore(self, before: core.Lane) -> None:
         self.lane = before
 
-    def _remember_paper(self, data: LanePrinted) -> None:
-        self._papers[data.coupon] = data.scan
-        while len(self._papers) > 100:
-            self._papers.pop(next(iter(self._papers)))
+    def _count(self, what: str) -> None:
+        self.counters[what] += 1
+
+    def _call_clerk(self, reason: str) -> None:
+        self.counters["clerk_called"] += 1
+        log.error("a clerk is needed at the lane", lane=self.id, reason=reason)
 
     def shows(self) -> Bilingual:
         """What the lane would tell the customer now."""

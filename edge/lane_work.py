@@ -1,4 +1,7 @@
-"""What a lane does to the world: printing, finding out, opening. Results come back as events of `edge.lane`."""
+"""What a lane does to the world: printing, finding out, opening. Results come back as events of `edge.lane`.
+
+Every call to a driver has a time limit, so that a driver that hangs costs a customer no more than a device that is silent.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,23 @@ from typing import Any
 
 import structlog
 
-from contract.payloads import Incentive
 from devices.errors import DeviceError
 from devices.escpos_document import DocumentError
+from devices.printer import ReceiptPrinter
 from devices.printer_job import JobResult, JobState
-from edge import lane as core
 from edge.coupon_paper import document
 from edge.lane_devices import LaneDevices
+from edge.lane_types import (
+    Action,
+    Event,
+    FindOut,
+    GateRefused,
+    GateTook,
+    Open,
+    Print,
+    PrintEnded,
+    PrintSent,
+)
 
 log = structlog.get_logger()
 
@@ -22,87 +35,118 @@ AGAIN_S = 0.5
 """Between two tries at a device that can't do it now. A lane's own patience ends them."""
 JOB_TIMEOUT_S = 6.0
 """A coupon takes 0.5 s of paper and 0.3 s of wire at 9600 baud; beyond six seconds something is wrong."""
+PRINTER_MAX_S = 30.0
+"""The slowest honest printing: settling the job before (5 s), reading a counter (3 s), the job, and others' turns."""
+GATE_MAX_S = 5.0
+"""A gate's driver answers within 2 s."""
 
 
 class LaneWork:
     """`put` takes the results. `print_sent` stores that a job begins, before the printer has its first byte."""
 
-    def __init__(self, devices: LaneDevices, put: Callable[[core.Event], None],
-                 print_sent: Callable[[core.PrintSent], bool],
+    def __init__(self, devices: LaneDevices, put: Callable[[Event], None],
+                 print_sent: Callable[[PrintSent], bool],
                  spawn: Callable[[Coroutine[Any, Any, None], str], object]) -> None:  # fmt: skip
         self._devices, self._put, self._print_sent, self._spawn = devices, put, print_sent, spawn
-        self._job: tuple[str, int | None] | None = None  # a job of this run whose end is not known
+        self._doubt: tuple[str, int | None] | None = None
+        """A job of this run whose end is not known, and the cut counter before it."""
 
-    def begin(self, action: core.Action) -> None:
+        self._warned = 0
+
+    def begin(self, action: Action) -> None:
         """Start doing one thing; returns at once."""
         match action:
-            case core.Print():
-                self._spawn(self._print(action.incentive, action.attempt), f"print {action.incentive.coupon}")
-            case core.FindOut():
-                self._spawn(self._find_out(action.coupon, action.cut_before), f"find out {action.coupon}")
-            case core.Open():
+            case Print():
+                self._spawn(self._print(action), f"print {action.job}")
+            case FindOut():
+                self._spawn(self._find_out(action.job, action.cut_before), f"find out {action.job}")
+            case Open():
                 self._spawn(self._open(action.command, action.seconds), f"open {action.command}")
 
-    async def _print(self, incentive: Incentive, attempt: int) -> None:
-        coupon = incentive.coupon
-        outcome, detail = "not_printed", ""
-        try:
-            outcome, detail = await self._try_to_print(incentive, attempt)
-        except (DeviceError, DocumentError) as error:
-            detail = str(error)
-        if outcome == "not_printed":
-            await asyncio.sleep(AGAIN_S)
-        self._put(core.PrintEnded(coupon, outcome, detail))  # type: ignore[arg-type]
+    # --- paper
 
-    async def _try_to_print(self, incentive: Incentive, attempt: int) -> tuple[str, str]:
+    async def _print(self, action: Print) -> None:
         printer = self._devices.printer
         if printer is None:
-            return "not_printed", "this lane has no printer"
-        if self._job is not None and (await self._settle(*self._job)).state is JobState.UNKNOWN:
-            return "not_printed", "what became of the coupon before is not known yet"
-        before = await printer.cut_counter()
-        if not self._print_sent(core.PrintSent(incentive.coupon, before)):
-            return "not_printed", "the job could not be stored"
-        job = f"{incentive.coupon}#{attempt}"
-        self._job = (job, before)
-        paper = document(incentive.receipt, reprint=attempt > 1)
-        return self._outcome(await printer.print_job(job, paper, timeout_s=JOB_TIMEOUT_S))
-
-    async def _settle(self, job: str, before: int | None) -> JobResult:
-        assert self._devices.printer is not None
-        result = await self._devices.printer.resolve(job, before)
-        if result.state is not JobState.UNKNOWN:
-            self._job = None
-        return result
-
-    def _outcome(self, result: JobResult) -> tuple[str, str]:
-        if result.state is JobState.UNKNOWN:
-            return "unknown", result.reason
-        self._job = None
-        if result.printed:
-            return "printed", result.evidence.value
-        return "not_printed", result.reason
-
-    async def _find_out(self, coupon: str, before: int | None) -> None:
-        job = self._job[0] if self._job is not None and self._job[0].startswith(f"{coupon}#") else f"{coupon}#0"
-        if self._devices.printer is None:
-            self._put(core.PrintEnded(coupon, "not_printed", "this lane has no printer any more"))
+            self._put(PrintEnded(action.job, "not_printed", "this lane has no printer"))
             return
-        outcome, detail = self._outcome(await self._settle(job, before))
-        if outcome == "unknown":
+        ended = PrintEnded(action.job, "not_printed", "the printer's driver does not answer")
+        try:
+            async with asyncio.timeout(PRINTER_MAX_S):
+                ended = await self._try_to_print(printer, action)
+        except TimeoutError:
+            if self._doubt is not None and self._doubt[0] == action.job:
+                ended = PrintEnded(action.job, "unknown", ended.detail)
+        except (DeviceError, DocumentError) as error:
+            ended = PrintEnded(action.job, "not_printed", str(error))
+        if ended.outcome == "not_printed":
             await asyncio.sleep(AGAIN_S)
-        self._put(core.PrintEnded(coupon, outcome, detail))  # type: ignore[arg-type]
+        self._put(ended)
+
+    async def _try_to_print(self, printer: ReceiptPrinter, action: Print) -> PrintEnded:
+        if self._doubt is not None:
+            # Once is enough: what came of it or not is the printer's last word, and the next coupon must not wait for more.
+            self._put(await self._settle(printer, *self._doubt))
+        before = await printer.cut_counter()
+        paper = document(action.incentive.receipt, reprint=action.attempt > 1)
+        if not self._print_sent(PrintSent(action.job, before)):
+            return PrintEnded(action.job, "not_printed", "the lane did not wait for it, or could not store it")
+        self._doubt = (action.job, before)
+        ended = _ended(await printer.print_job(action.job, paper, timeout_s=JOB_TIMEOUT_S))
+        if ended.outcome != "unknown":
+            self._doubt = None
+        return ended
+
+    async def _settle(self, printer: ReceiptPrinter, job: str, before: int | None) -> PrintEnded:
+        ended = _ended(await printer.resolve(job, before))
+        if self._doubt is not None and self._doubt[0] == job:
+            self._doubt = None
+        return ended
+
+    async def _find_out(self, job: str, before: int | None) -> None:
+        printer = self._devices.printer
+        if printer is None:
+            self._put(PrintEnded(job, "not_printed", "this lane has no printer any more"))
+            return
+        ended = PrintEnded(job, "unknown", "the printer's driver does not answer")
+        try:
+            async with asyncio.timeout(PRINTER_MAX_S):
+                ended = await self._settle(printer, job, before)
+        except TimeoutError:
+            pass
+        except DeviceError as error:
+            ended = PrintEnded(job, "unknown", str(error))
+        if ended.outcome == "unknown":
+            await asyncio.sleep(AGAIN_S)
+        self._put(ended)
+
+    # --- the gate
 
     async def _open(self, command: int, seconds: float) -> None:
+        dealt_with = 0
         try:
-            result = await self._devices.open_gate(command, seconds)
-        except DeviceError as error:
+            async with asyncio.timeout(GATE_MAX_S):
+                result = await self._devices.open_gate(command, seconds)
+        except TimeoutError:
+            detail = "the gate's driver does not answer"
+        except (DeviceError, ValueError) as error:
             detail = str(error)
         else:
             if result.taken:
-                self._put(core.GateTook(command))
+                self._put(GateTook(command))
                 return
             detail = result.reason
-        log.warning("the gate does not open", command=command, reason=detail)
+            dealt_with = self._devices.dealt_with(command) if result.outcome == "refused" else 0
+        if self._warned != command:  # once per command, not once per try
+            self._warned = command
+            log.warning("the gate does not open", command=command, reason=detail)
         await asyncio.sleep(AGAIN_S)
-        self._put(core.GateRefused(command, detail))
+        self._put(GateRefused(command, detail, dealt_with))
+
+
+def _ended(result: JobResult) -> PrintEnded:
+    if result.state is JobState.UNKNOWN:
+        return PrintEnded(result.job_id, "unknown", result.reason)
+    if result.printed:
+        return PrintEnded(result.job_id, "printed", result.evidence.value)
+    return PrintEnded(result.job_id, "not_printed", result.reason)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections import deque
+from collections.abc import Iterable
 from datetime import timedelta
 
 import structlog
@@ -19,6 +21,9 @@ log = structlog.get_logger()
 
 ADVERTS_MAX = 10_000
 """Advertisements waiting for a turn of the loop: seconds of the fullest radio. More are dropped and counted."""
+DISK_RETRY_S = 0.5
+UNTOLD_MAX = 10_000
+"""Events waiting for a database that takes no transaction. The oldest are dropped and counted."""
 
 
 class Sightings:
@@ -30,8 +35,10 @@ class Sightings:
         self.presence = Presence(
             PresenceSettings(enter_rssi_dbm=settings.enter_rssi_dbm, silence_min_s=settings.leave_after_s)
         )
-        self.dropped = 0
+        self.dropped = self.dropped_events = 0
         self._adverts: deque[Advert] = deque()
+        self._untold: deque[Event] = deque()
+        self._failing = False
         self._wake = asyncio.Event()
 
     def on_advert(self, advert: Advert) -> None:
@@ -49,31 +56,48 @@ class Sightings:
         while True:
             await self._wait()
             now = self._node.engine.clock.monotonic()
-            found: list[Event] = []
             while self._adverts:
                 advert = self._adverts.popleft()
-                found += self.presence.advert(advert.beacon_id, advert.rssi_dbm, advert.measured_power_dbm, advert.t)
-            found += self.presence.tick(now)
-            if found:
-                self._tell(found)
+                self._keep(
+                    self.presence.advert(advert.beacon_id, advert.rssi_dbm, advert.measured_power_dbm, advert.t)
+                )
+            self._keep(self.presence.tick(now))
+            if self._untold:
+                self._tell()
+
+    def _keep(self, events: Iterable[Event]) -> None:
+        self._untold.extend(events)
+        while len(self._untold) > UNTOLD_MAX:
+            self._untold.popleft()
+            self.dropped_events += 1
 
     async def _wait(self) -> None:
         if self._adverts:
             return
         self._wake.clear()
         deadline = self.presence.next_deadline()
-        clock = self._node.engine.clock
+        wait_s = None if deadline is None else max(0.0, deadline - self._node.engine.clock.monotonic())
+        if self._untold:
+            wait_s = DISK_RETRY_S
         try:
-            async with asyncio.timeout(None if deadline is None else max(0.0, deadline - clock.monotonic())):
+            async with asyncio.timeout(wait_s):
                 await self._wake.wait()
         except TimeoutError:
             pass  # somebody may have left
 
-    def _tell(self, events: list[Event]) -> None:
-        # Nothing here touches the disk: sightings are saved by the engine, in groups.
-        with self._node.transaction() as tx:
-            for event in events:
-                tx.send("sighting", sighting(event, tx))
+    def _tell(self) -> None:
+        # Sightings are saved by the engine, in groups; but a transaction may also find a disk that fails.
+        try:
+            with self._node.transaction() as tx:
+                for event in self._untold:
+                    tx.send("sighting", sighting(event, tx))
+        except sqlite3.Error as error:
+            if not self._failing:
+                log.error("sightings wait: the database takes no transaction", error=str(error))
+            self._failing = True
+            return
+        self._failing = False
+        self._untold.clear()
 
 
 def sighting(event: Event, tx: Tx) -> Sighting:

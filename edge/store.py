@@ -8,17 +8,23 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
+import structlog
+
 from delivery.journal import Migration
 from devices.gate_map import GateCounters
-from edge.lane import Lane
 from edge.lane_codec import from_json, to_json
+from edge.lane_types import Lane
+
+log = structlog.get_logger()
 
 MIGRATIONS: tuple[Migration, ...] = (
     (
         "edge-1",
         """
         CREATE TABLE lane (id TEXT PRIMARY KEY, state TEXT NOT NULL, gate TEXT) WITHOUT ROWID;
-        CREATE TABLE used_code (code TEXT PRIMARY KEY, expires TEXT NOT NULL) WITHOUT ROWID;
+        CREATE TABLE used_code (  -- held: a transaction has it, or somebody has passed with it; else it was given free again
+            code TEXT PRIMARY KEY, expires TEXT NOT NULL, held INTEGER NOT NULL DEFAULT 1
+        ) WITHOUT ROWID;
         CREATE INDEX used_code_expires ON used_code (expires);
         CREATE TABLE exit_key (kid TEXT PRIMARY KEY, public TEXT NOT NULL) WITHOUT ROWID;
         """,
@@ -35,11 +41,16 @@ class EdgeStore:
         self._db = db
 
     def lane(self, lane: str) -> tuple[Lane | None, GateCounters | None]:
-        """A lane as it was stored, and the gate's counters that were acted on. Raises ValueError for a damaged row."""
+        """A lane as it was stored, and the gate's counters that were acted on. None for what is not there or damaged."""
         row = self._db.execute("SELECT state, gate FROM lane WHERE id = ?", (lane,)).fetchone()
         if row is None:
             return None, None
-        return from_json(row[0]), GateCounters(**json.loads(row[1])) if row[1] else None
+        try:
+            return from_json(row[0]), GateCounters(**json.loads(row[1])) if row[1] else None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            # A lane that can't go on where it was begins anew: better than one that never starts.
+            log.error("the stored state of a lane is damaged, it begins anew", lane=lane, error=repr(error))
+            return None, None
 
     def save_lane(self, lane: str, state: Lane) -> None:
         self._db.execute(
@@ -51,12 +62,19 @@ class EdgeStore:
         self._db.execute("UPDATE lane SET gate = ? WHERE id = ?", (json.dumps(asdict(counters)), lane))
 
     def is_used(self, code: str) -> bool:
-        return self._db.execute("SELECT 1 FROM used_code WHERE code = ?", (code,)).fetchone() is not None
+        return self._db.execute("SELECT 1 FROM used_code WHERE code = ? AND held", (code,)).fetchone() is not None
 
     def use(self, code: str, expires: datetime, now: datetime) -> None:
-        """Remember a one-time code, and forget those that no clock can take for valid any more."""
-        self._db.execute("INSERT OR IGNORE INTO used_code (code, expires) VALUES (?, ?)", (code, expires.isoformat()))
+        """Hold a one-time code, and forget those that no clock can take for valid any more."""
+        self._db.execute(
+            "INSERT INTO used_code (code, expires) VALUES (?, ?) ON CONFLICT (code) DO UPDATE SET held = 1",
+            (code, expires.isoformat()),
+        )
         self._db.execute("DELETE FROM used_code WHERE expires < ?", ((now - USED_KEPT).isoformat(),))
+
+    def hold(self, code: str, held: bool) -> None:
+        """Give a code free again, or take that back."""
+        self._db.execute("UPDATE used_code SET held = ? WHERE code = ?", (held, code))
 
     def keys(self) -> dict[str, str]:
         """Public keys of exit codes by key ID, as the hub gave them last."""

@@ -1,0 +1,220 @@
+"""What a lane is, what happens to it, and what it does: state, events and actions of `edge.lane`. Plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from contract.payloads import Incentive, LaneDecision, Payload
+
+MAX_COMMAND = 0xFFFF_FFFF
+"""Command numbers of a gate have 32 bits; after the highest comes 1."""
+
+
+class Phase(StrEnum):
+    IDLE = "idle"
+    DECIDING = "deciding"
+    PRINTING = "printing"
+    OPENING = "opening"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class LanePolicy:
+    """Declared behaviour of a lane; times in seconds."""
+
+    decide_s: float = 2.0
+    """Silence of the hub before the offline policy. The round trip is 10 ms; two seconds is what a person accepts."""
+    offline: Literal["open", "refuse"] = "open"
+    print_patience_s: float = 12.0
+    """All attempts at the paper together."""
+    print_attempts: int = 3
+    gate_patience_s: float = 15.0
+    open_grace_s: float = 5.0
+    """The gate itself ends a passage that nobody uses; this much later the lane does, if the gate stays silent."""
+    offline_open_s: float = 8.0
+    reopen_max: int = 2
+    """How often a passage that the gate's loss of power cut off is opened again."""
+    gate: bool = True
+    """False: an exit counter. Nothing opens and nobody counts who passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A transaction whose end the gate did not tell."""
+
+    command: int
+    scan: str
+    code: str
+    offline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Everything a lane must remember over a loss of power. Times are not kept: after a restart they begin anew."""
+
+    phase: Phase = Phase.IDLE
+    scan: str = ""
+    """ID of the message that told the scan."""
+    code: str = ""
+    visit: str | None = None
+    cause: str | None = None
+    incentive: Incentive | None = None
+    attempt: int = 0
+    sent: bool = False
+    """The printer was given the job's first byte: from now on it is not known whether paper came."""
+    cut_before: int | None = None
+    command: int = 0
+    """Number of the newest open command of this lane; grows for ever."""
+    open_s: float = 8.0
+    reopened: int = 0
+    offline: bool = False
+    ended: Ended | None = None
+    deadline: float | None = None
+    print_deadline: float | None = None
+
+    @property
+    def job(self) -> str:
+        """Name of the print job under way: a coupon may be printed again, in another attempt or after another scan."""
+        return f"{self.scan}#{self.attempt}"
+
+
+# --- events
+
+
+@dataclass(frozen=True, slots=True)
+class CodeAccepted:
+    """A code that may be trusted and is not used. `scan`: ID of the message that tells it; `code`: the code's one-time ID."""
+
+    scan: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The hub's decision. `message` is its ID."""
+
+    decision: LaneDecision
+    message: str
+    visit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrintSent:
+    """The job is about to be given to the printer; `cut_before` is its cut counter now, if it has one."""
+
+    job: str
+    cut_before: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PrintEnded:
+    """`not_printed`: known, it is safe to print the same coupon again. `unknown`: evidence may come later."""
+
+    job: str
+    outcome: Literal["printed", "not_printed", "unknown"]
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GateTook:
+    """The gate took the open command of this number."""
+
+    command: int
+
+
+@dataclass(frozen=True, slots=True)
+class GateRefused:
+    """The gate cannot be reached or does not want to. `dealt_with`: the newest number that it has dealt with, if that shows
+    that this command did not open it and never will; else 0, and only the same number is safe."""
+
+    command: int
+    detail: str
+    dealt_with: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    direction: Literal["exit", "entry"]
+    command: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NobodyPassed:
+    """`cut_off`: the gate lost its power while it was open, the customer may still stand there."""
+
+    command: int
+    cut_off: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FireAlarm:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    pass
+
+
+Event = (
+    CodeAccepted | Decided | PrintSent | PrintEnded | GateTook | GateRefused | Passed | NobodyPassed | FireAlarm | Tick
+)
+
+# --- what to do
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """A message, in the transaction that stores the state. The next message of the lane names it as its cause."""
+
+    name: str
+    data: Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    job: str
+    incentive: Incentive
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindOut:
+    """Learn from the printer whether this job came out, when the printer can be asked again."""
+
+    job: str
+    cut_before: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    command: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class HoldCode:
+    """Remember a code as held or used (`held`), or give it free again."""
+
+    code: str
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallClerk:
+    """Something that a customer must not be left alone with."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """An event that does not belong to what the lane is doing: counted."""
+
+    what: str
+
+
+Action = Say | Print | FindOut | Open | HoldCode | CallClerk | Ignored
+Next = tuple[Lane, tuple[Action, ...]]
