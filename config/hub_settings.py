@@ -115,10 +115,6 @@ class HubSettings(Section):
     def _files_differ(self) -> HubSettings:
         if len({self.rules, self.messages, self.incentives}) != 3:
             raise ValueError("rules, messages and incentives must be three different files")
-        if self.mqtt.username != f"hub-{self.id}":
-            raise ValueError(
-                f"mqtt.username is {self.mqtt.username!r}; hub {self.id!r} is 'hub-{self.id}' at the broker"
-            )
         return self
 
 

@@ -13,7 +13,6 @@ LinkError
 from __future__ import annotations
 
 import asyncio
-import secrets
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -64,6 +63,7 @@ class Address:
     port: int
     username: str
     password: str = field(repr=False)
+    client_id: str
     keepalive_s: int = 10
     timeout_s: float = 5.0
 
@@ -94,7 +94,7 @@ async def connect(address: Address, will: Packet, filters: Mapping[str, int]) ->
     loop = asyncio.get_running_loop()
     client = paho.Client(
         CallbackAPIVersion.VERSION2,
-        client_id=f"{address.username}-terminal-{secrets.token_hex(3)}",
+        client_id=address.client_id,
         protocol=paho.MQTTv311,
         reconnect_on_failure=False,
     )

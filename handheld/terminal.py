@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 import signal
 import sys
 import time
@@ -187,7 +188,9 @@ class Handheld:
 
     def _address(self) -> Address:
         own = self.settings
-        return Address(own.host, own.port, own.username, own.password, own.keepalive_s)
+        # Several terminals of one clerk are told apart; the same ID would make them push each other out.
+        client_id = Principal(Role.CLERK, own.clerk).client_id(f"terminal-{secrets.token_hex(3)}")
+        return Address(own.host, own.port, own.username, own.password, client_id, own.keepalive_s)
 
     def _filters(self) -> dict[str, int]:
         return dict(subscriptions(self.settings.store, self.settings.clerk))

@@ -24,7 +24,7 @@ class Observer:
         self._on_message = on_message
         me = Principal(Role.OBSERVER, "demo")
         username, password = layout.account(Role.OBSERVER, "demo")
-        address = Address(layout.broker.host, layout.broker.port, username, password, client_id=f"{me.username}.watch")
+        address = Address(layout.broker.host, layout.broker.port, username, password, client_id=me.client_id("watch"))
         wanted = [(g.filter, BY_NAME[g.channel].qos) for g in grants(me, STORE) if g.action == "subscribe"]
         self._wake = asyncio.Event()
         self.link = Link(address, wanted, will=None, on_up=lambda: None, on_down=lambda _: None, on_wake=self._wake.set)
