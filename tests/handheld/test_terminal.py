@@ -205,7 +205,7 @@ async def test_another_store_is_forbidden_with_a_sentence(store: Store) -> None:
 
 @pytest.mark.row("A12")
 async def test_a_clerk_cannot_read_another_clerks_alerts(store: Store) -> None:
-    address = Address("127.0.0.1", store.tcp_port, "clerk-c01", store.passwords["clerk-c01"])
+    address = Address("127.0.0.1", store.tcp_port, "clerk-c01", store.passwords["clerk-c01"], "clerk-c01:test")
     will = Packet(f"instore/{STORE}/clerk/c01/status", b"", True)
     with pytest.raises(Forbidden):
         async with connect(address, will, {f"instore/{STORE}/clerk/c02/alert": 1}):
@@ -214,14 +214,14 @@ async def test_a_clerk_cannot_read_another_clerks_alerts(store: Store) -> None:
 
 async def test_a_broker_that_never_answers_is_away(store: Store) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        address = Address("127.0.0.1", silent.getsockname()[1], "clerk-c01", "x", timeout_s=0.2)
+        address = Address("127.0.0.1", silent.getsockname()[1], "clerk-c01", "x", "clerk-c01:test", timeout_s=0.2)
         with pytest.raises(Exception, match="no answer"):
             async with connect(address, Packet("a", b""), {}):
                 pass
 
 
 async def test_no_delay_is_set_on_the_socket(store: Store) -> None:
-    address = Address("127.0.0.1", store.tcp_port, "clerk-c01", store.passwords["clerk-c01"])
+    address = Address("127.0.0.1", store.tcp_port, "clerk-c01", store.passwords["clerk-c01"], "clerk-c01:test")
     will = Packet(f"instore/{STORE}/clerk/c01/status", b"{}", True)
     async with connect(address, will, {f"instore/{STORE}/clerk/c01/alert": 1}) as session:
         assert isinstance(session.client, paho.Client)
