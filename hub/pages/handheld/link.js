@@ -119,7 +119,7 @@ export class Link {
 
   _options() {
     return {
-      clientId: `clerk-${this.clerk}-page-${newId().slice(0, 8)}`,
+      clientId: `clerk-${this.clerk}:page-${newId().slice(0, 8)}`,
       username: `clerk-${this.clerk}`,
       password: this.password,
       protocolVersion: 4,
