@@ -44,6 +44,8 @@ OR_PATTERNS = [
 #: What bleak and dbus-fast were seen to raise when bluetoothd or the bus goes: see the notes above each test.
 BLEAK_ERRORS = (BleakError, OSError, EOFError, TimeoutError, AssertionError, KeyError)
 START_TIMEOUT_S, STOP_TIMEOUT_S = 10.0, 2.0
+#: bleak sees the end of the same bus a moment after us; asked to stop before that it writes into a closed socket.
+SETTLE_S = 0.05
 #: Adverts handed on before other tasks get their turn.
 BATCH = 256
 #: An RSSI of -127 or 127 means "not available" (Core Specification, vol 4 part E 7.7.65.2).
@@ -108,6 +110,9 @@ class BeaconScanner:
                 passive = await self._start_passive() if self.settings.passive else None
                 self._heard_at = self._heartbeat_at = self._clock()
                 await self._guard(watch, losses)
+            except DeviceOffline:
+                await asyncio.sleep(SETTLE_S)
+                raise
             finally:
                 for scanner in (passive, active):
                     if scanner is not None:

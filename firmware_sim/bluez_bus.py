@@ -62,8 +62,11 @@ class PrivateBus:
             raise BusUnavailable("dbus-daemon is not installed: sudo apt install dbus-daemon")
         if len(os.fsencode(self.socket)) > SOCKET_PATH_LIMIT or any(c in "<&," for c in str(self.socket)):
             raise BusUnavailable(f"{self.socket}: a socket path has at most {SOCKET_PATH_LIMIT} bytes and no < & or ,")
-        self.socket.parent.mkdir(parents=True, exist_ok=True)
-        self.socket.unlink(missing_ok=True)
+        try:
+            self.socket.parent.mkdir(parents=True, exist_ok=True)
+            self.socket.unlink(missing_ok=True)
+        except OSError as error:
+            raise BusUnavailable(f"{self.socket}: no place for the bus's socket ({error})") from error
         parent = os.getpid()
         with tempfile.NamedTemporaryFile("w", suffix=".conf") as config:
             config.write(CONFIG.format(path=self.socket))
@@ -83,36 +86,31 @@ class PrivateBus:
     async def _ready(self) -> None:
         assert self._child is not None
         assert self._child.stdout is not None
-        assert self._child.stderr is not None
+        line = b""
         try:
-            line = await asyncio.wait_for(self._child.stdout.readline(), START_TIMEOUT_S)
+            async with asyncio.timeout(START_TIMEOUT_S):
+                line = await self._child.stdout.readline()
         except TimeoutError:
-            line = b""
+            pass  # told below
         if not line:
-            await self.stop()
-            said = (await self._said()).strip()
+            said = await self.stop()
             raise BusUnavailable(f"dbus-daemon does not start at {self.socket}: {said or 'no word from it'}")
 
-    async def _said(self) -> str:
-        assert self._child is None
-        return self._last_words
-
-    _last_words = ""
-
-    async def stop(self) -> None:
-        """End the daemon; every connection to it ends."""
+    async def stop(self) -> str:
+        """End the daemon; every connection to it ends. Returns what it said on standard error."""
         child, self._child = self._child, None
         if child is None:
-            return
+            return ""
         if child.returncode is None:
             child.send_signal(signal.SIGTERM)
         try:
-            _, errors = await asyncio.wait_for(child.communicate(), STOP_TIMEOUT_S)
-            self._last_words = errors.decode(errors="replace")
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                _, said = await child.communicate()
         except TimeoutError:
             child.kill()
-            await child.communicate()
+            _, said = await child.communicate()
         self.socket.unlink(missing_ok=True)
+        return said.decode(errors="replace").strip()
 
     async def __aenter__(self) -> Self:
         await self.start()
