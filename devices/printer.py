@@ -44,6 +44,7 @@ log = structlog.get_logger()
 
 #: Clearing is done at once by a printer that can; one without the command never answers.
 _CLEAR_S = 1.0
+_COUNTER_READINGS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,26 +229,46 @@ class ReceiptPrinter:
             self._on_event(OutputComplete(result.job_id, result.evidence))
 
     async def _investigate(self, job_id: str, before: int | None) -> JobResult:
-        drained = not self._link.condition.obstacle and await self._pass_fence(self._settings.settle_s)
+        stuck = await self._is_stuck()
+        drained = not stuck and await self._drain()
         cleared = False
         if not drained and self._jobs.result(job_id).state is JobState.UNKNOWN:
             cleared = await self._clear()
         drained = drained or cleared
-        if self._noise_at_send != (job_id, self._link.noise_bytes):
-            cleared = False  # its confirmation may have been among the noise: then clearing proves nothing
+        # Clearing proves "not printed" only for a job that cannot have ended: the printer was stuck before and still is,
+        # and no noise on the line can have hidden the confirmation.
+        quiet = self._noise_at_send == (job_id, self._link.noise_bytes)
+        proof = cleared and stuck and quiet and await self._is_stuck()
         after = await self._read_counter()
-        result = self._jobs.judge(job_id, Findings(before, after, drained, cleared))
+        result = self._jobs.judge(job_id, Findings(before, after, drained, proof))
         if result.evidence is Evidence.CUT_COUNTER and result.may_reprint and self._settings.void_slip:
             self._jobs.extra_cut()
             await self._link.send(build(VOID_SLIP, columns=self._settings.columns).data)
         return result
 
+    async def _is_stuck(self) -> bool:
+        """Whether the printer says now, twice, that it is offline: one damaged byte must not decide on a coupon."""
+        return await self._link.says_offline() and await self._link.says_offline()
+
+    async def _drain(self) -> bool:
+        """Whether it answers a fence, asked twice because an answer can be lost, which must not cost a good print."""
+        return await self._pass_fence(self._settings.settle_s) or await self._pass_fence(self._settings.answer_s)
+
     async def _read_counter(self) -> int | None:
+        """The value that two readings in a row agree on: a flipped bit in a digit would prove a print that never was."""
+        if self._settings.cut_counter is None or not self._link.is_open or self._link.condition.obstacle:
+            return None
+        last = await self._read_counter_once(self._settings.cut_counter)
+        for _ in range(_COUNTER_READINGS):
+            value = await self._read_counter_once(self._settings.cut_counter)
+            if value == last:
+                return value  # twice no answer is an answer too: None
+            last = value
+        return None
+
+    async def _read_counter_once(self, number: int) -> int | None:
         """GS g 2 and a fence behind it: the last block before the fence passes is the answer to this question, not to an
         earlier one that the printer held."""
-        number = self._settings.cut_counter
-        if number is None or not self._link.is_open or self._link.condition.obstacle:
-            return None
         self._info = None
         query = b"\x1dg2\x00" + number.to_bytes(2, "little")
         if not await self._pass_fence(self._settings.settle_s, query):
@@ -273,7 +294,7 @@ class ReceiptPrinter:
     async def _clear(self) -> bool:
         self._cleared = asyncio.get_running_loop().create_future()
         try:
-            async with asyncio.timeout(_CLEAR_S):
+            async with asyncio.timeout(min(_CLEAR_S, self._settings.settle_s)):
                 self._link.send_now(CLEAR_BUFFERS)
                 await self._cleared
                 return True

@@ -21,6 +21,7 @@ from devices.printer_status import (
     Condition,
     from_auto_status,
     from_real_time,
+    plausible,
     real_time_query,
 )
 from devices.serial_port import SerialPort, keep_open
@@ -30,7 +31,6 @@ log = structlog.get_logger()
 
 _CHUNK_BYTES = 512
 _BITS_PER_BYTE = 10
-_XOFF_LIMIT_S = 10.0
 
 
 class PrinterLink:
@@ -58,6 +58,7 @@ class PrinterLink:
         self._told: DeviceStatus | None = None
         self._may_send = asyncio.Event()
         self._may_send.set()
+        self._xoff_end: asyncio.TimerHandle | None = None
         self._wire_free_at = 0.0
         self._up = asyncio.Event()
         self._sending = asyncio.Lock()
@@ -93,11 +94,13 @@ class PrinterLink:
     async def run(self) -> None:
         """Until cancelled, which closes the port."""
         self.tell()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(
-                keep_open(self._port, on_up=self._opened, on_down=self._closed), name=f"port {self._port.path}"
-            )
-            tasks.create_task(self._heartbeat(), name=f"heartbeat {self._port.path}")
+        keep = keep_open(self._port, on_up=self._opened, on_down=self._closed)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(keep, name=f"port {self._port.path}")
+                tasks.create_task(self._heartbeat(), name=f"heartbeat {self._port.path}")
+        finally:
+            self._flow(True)
 
     async def send(self, data: bytes, *, starting: Callable[[], None] | None = None) -> None:
         """Write all of `data`, nothing of ours between; pauses while the printer says XOFF.
@@ -105,13 +108,13 @@ class PrinterLink:
         Raises DeviceOffline. `starting()` is called just before the first byte: if it was not, nothing was sent.
         """
         async with self._sending:
-            await self._wait_for_xon()
+            await self._may_send.wait()
             if not self._port.is_open:
                 raise DeviceOffline(self._port.path, "not open")
             if starting is not None:
                 starting()
             for at in range(0, len(data), _CHUNK_BYTES):
-                await self._wait_for_xon()
+                await self._may_send.wait()
                 chunk = data[at : at + _CHUNK_BYTES]
                 self._port.write(chunk)
                 self._occupy_wire(len(chunk))
@@ -121,12 +124,13 @@ class PrinterLink:
         """A real-time command, past everything that waits. Raises DeviceOffline."""
         self._port.write(data)
 
-    async def _wait_for_xon(self) -> None:
+    async def says_offline(self) -> bool:
+        """What DLE EOT 1 answers now; False for silence."""
         try:
-            async with asyncio.timeout(_XOFF_LIMIT_S):
-                await self._may_send.wait()
-        except TimeoutError:
-            self._may_send.set()  # a lost XON must not stop the printer for ever
+            bits = await self._ask(1)
+        except DeviceOffline:
+            return False
+        return bits is not None and bool(from_real_time(Condition(), 1, bits).offline)
 
     def _occupy_wire(self, length: int) -> None:
         """Drained means that the system has the bytes, not that they left: replies come after the wire is free."""
@@ -136,7 +140,7 @@ class PrinterLink:
 
     def _opened(self) -> None:
         self._parser.reset()
-        self._may_send.set()
+        self._flow(True)
         self._power, self._reason = PowerState.UNKNOWN, "waiting for the first answer"
         self._up.set()
 
@@ -160,12 +164,23 @@ class PrinterLink:
                     if self._answer is not None and not self._answer.done():
                         self._answer.set_result(bits)
                 case AutoStatus(four):
-                    self._changed(from_auto_status(four))
+                    if (condition := from_auto_status(four)) is not None:
+                        self._changed(condition)
                 case FlowControl(may_send):
-                    (self._may_send.set if may_send else self._may_send.clear)()
+                    self._flow(may_send)
                 case _:
                     self._wire_free_at = 0.0  # it answered what stood at the end of what was sent
                     self._on_reply(reply)
+
+    def _flow(self, may_send: bool) -> None:
+        if self._xoff_end is not None:
+            self._xoff_end.cancel()
+            self._xoff_end = None
+        if may_send:
+            self._may_send.set()
+        else:
+            self._may_send.clear()
+            self._xoff_end = asyncio.get_running_loop().call_later(self._settings.xoff_limit_s, self._flow, True)
 
     def _changed(self, condition: Condition) -> bool:
         if condition == self.condition:
@@ -197,7 +212,7 @@ class PrinterLink:
         condition = from_real_time(self.condition, 1, bits)
         for n in REAL_TIME_QUERIES[1:]:
             bits = await self._ask(n)
-            if bits is None:
+            if bits is None or not plausible(n, bits):
                 return
             condition = from_real_time(condition, n, bits)
         missed_by_asb = self._changed(condition)

@@ -18,7 +18,8 @@ class PrinterSettings:
     cut_counter: number of the maintenance counter of cutter operations: 178 cumulative, 50 resettable, None: the
     model has none. void_slip: after an interrupted job was taken back, cut off what may be half printed, marked void.
     poll_s + 2 answer_s bounds how late a dead printer shows. settle_s: how long a printer may take to work off what
-    it holds before its buffers are cleared.
+    it holds before its buffers are cleared. xoff_limit_s: XOFF (13) differs by one bit from a good status byte (12), so
+    damage on the line may stop the sending for no longer than this.
     """
 
     baud: int = 9600
@@ -31,6 +32,7 @@ class PrinterSettings:
     poll_s: float = 0.7
     answer_s: float = 0.4
     settle_s: float = 3.0
+    xoff_limit_s: float = 2.0
 
     def __post_init__(self) -> None:
         if self.cut_counter not in (50, 178, None):

@@ -70,9 +70,16 @@ def from_real_time(condition: Condition, n: int, bits: int) -> Condition:
             raise ValueError(f"DLE EOT {n} is not asked; known are {REAL_TIME_QUERIES}")
 
 
-def from_auto_status(data: bytes) -> Condition:
-    """The condition that four bytes of Automatic Status Back describe in full."""
+def plausible(n: int, bits: int) -> bool:
+    """False if paired bits of the paper sensors differ in a reply to DLE EOT 4: a bit was flipped on the wire."""
+    return n != 4 or (bits & 0x0C in (0, 0x0C) and bits & 0x60 in (0, 0x60))
+
+
+def from_auto_status(data: bytes) -> Condition | None:
+    """The condition that four bytes of Automatic Status Back describe in full; None if a bit was flipped on the wire."""
     first, second, third, _ = data
+    if third & 0x03 not in (0, 0x03) or third & 0x0C not in (0, 0x0C):
+        return None
     return Condition(
         offline=bool(first & 0x08),
         cover_open=bool(first & 0x20),
