@@ -112,6 +112,8 @@ class BeaconScanner:
                 await self._guard(watch, losses)
             except DeviceOffline:
                 await asyncio.sleep(SETTLE_S)
+                if watch.state is AdapterState.NO_BUS:  # with the bus goes bluetoothd's name, a moment earlier
+                    raise watch.offline(AdapterState.NO_BUS) from None
                 raise
             finally:
                 for scanner in (passive, active):
