@@ -1,0 +1,102 @@
+"""The table of `edge.lane` for docs/lane.md, made by asking it: `python -m tests.edge.lane_table` writes it anew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from edge.lane import step
+from edge.lane_types import (
+    Action,
+    CodeAccepted,
+    Decided,
+    Event,
+    FireAlarm,
+    GateRefused,
+    GateTook,
+    Ignored,
+    Lane,
+    LanePolicy,
+    NobodyPassed,
+    Open,
+    Passed,
+    Phase,
+    PrintEnded,
+    PrintSent,
+    Say,
+    Tick,
+)
+from tests.edge.lane_ways import CODE, POLICY, SCAN, decision, in_phase
+
+PAGE = Path(__file__).parents[2] / "docs" / "lane.md"
+BEGIN, END = "<!-- table begins -->\n", "<!-- table ends -->\n"
+
+ALONE_CLOSED = replace(POLICY, offline="refuse")
+NO_GATE = replace(POLICY, gate=False)
+JOB = f"{SCAN}#1"
+LATE = 1000.0
+
+EVENTS: list[tuple[str, Event, float, LanePolicy]] = [
+    ("code accepted", CodeAccepted(SCAN, CODE), 1, POLICY),
+    ("decision: open, paper", Decided(decision(SCAN), "m"), 1, POLICY),
+    ("decision: open, no paper", Decided(decision(SCAN, give=None), "m"), 1, POLICY),
+    ("decision: refuse", Decided(decision(SCAN, outcome="refuse"), "m"), 1, POLICY),
+    ("print job begins", PrintSent(JOB, 41), 1, POLICY),
+    ("printed", PrintEnded(JOB, "printed"), 1, POLICY),
+    ("not printed", PrintEnded(JOB, "not_printed"), 1, POLICY),
+    ("print in doubt", PrintEnded(JOB, "unknown"), 1, POLICY),
+    ("gate took the command", GateTook(7), 1, POLICY),
+    ("the same, lane without a gate", GateTook(7), 1, NO_GATE),
+    ("gate not reached", GateRefused(7, "offline"), 1, POLICY),
+    ("gate refused the number", GateRefused(7, "busy", 7), 1, POLICY),
+    ("passed with our command", Passed("exit", 7), 1, POLICY),
+    ("somebody else passed", Passed("entry", None), 1, POLICY),
+    ("nobody passed", NobodyPassed(7), 1, POLICY),
+    ("passage cut off", NobodyPassed(7, cut_off=True), 1, POLICY),
+    ("fire alarm", FireAlarm(), 1, POLICY),
+    ("time is up", Tick(), LATE, POLICY),
+    ("the same, offline = refuse", Tick(), LATE, ALONE_CLOSED),
+]
+
+
+def table() -> str:
+    """Markdown: a row for each event, a column for each phase; "." is: counted, nothing changes."""
+    heads = [phase.value for phase in Phase]
+    rows = [f"| event | {' | '.join(heads)} |", f"| --- |{' --- |' * len(heads)}"]
+    for name, event, now, policy in EVENTS:
+        cells = [_cell(in_phase(phase), event, now, policy) for phase in Phase]
+        rows.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _cell(lane: Lane, event: Event, now: float, policy: LanePolicy) -> str:
+    try:
+        after, actions = step(lane, event, now, policy)
+    except ValueError:
+        return "a fault of the caller"
+    does = ", ".join(_word(lane, action) for action in actions if not isinstance(action, Ignored))
+    if after == lane and not does:
+        return "."
+    to = "" if after.phase is lane.phase else f"**{after.phase.value}** "
+    return f"{to}{does}".strip() or "noted"
+
+
+def _word(lane: Lane, action: Action) -> str:
+    if isinstance(action, Open):
+        return "open again" if action.command == lane.command else "open with a new number"
+    if isinstance(action, Say):
+        outcome = getattr(action.data, "outcome", "")
+        return f"say {action.name.removeprefix('lane_')}{f' ({outcome})' if outcome else ''}"
+    words = {"FindOut": "look for the paper", "CallClerk": "call a clerk", "HoldCode": "free the code"}
+    name = type(action).__name__
+    return words.get(name, name.lower())
+
+
+def page(text: str) -> str:
+    """The page with its table made anew."""
+    head, _, rest = text.partition(BEGIN)
+    return f"{head}{BEGIN}{table()}{END}{rest.partition(END)[2]}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,298 @@
+"""The lane as a pure machine: every phase with every event, the ways through it, and random ways by seed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from contract.payloads import LaneOpened, LanePassage, LanePrinted
+from edge.lane import next_deadline, resume, step
+from edge.lane_codec import from_json, to_json
+from edge.lane_types import (
+    CallClerk,
+    CodeAccepted,
+    Decided,
+    Event,
+    FindOut,
+    FireAlarm,
+    GateRefused,
+    GateTook,
+    HoldCode,
+    Ignored,
+    Lane,
+    LanePolicy,
+    NobodyPassed,
+    Open,
+    Passed,
+    Phase,
+    Print,
+    PrintEnded,
+    PrintSent,
+    Say,
+    Tick,
+)
+from tests.edge.lane_ways import CODE, COUPON, POLICY, SCAN, decision, in_phase, said
+
+REFUSE = replace(POLICY, offline="refuse")
+JOB = f"{SCAN}#1"
+
+
+def go(lane: Lane, *events: Event, now: float = 1.0, policy: LanePolicy = POLICY) -> tuple[Lane, list[object]]:
+    actions: list[object] = []
+    for event in events:
+        lane, more = step(lane, event, now, policy)
+        actions += more
+    return lane, actions
+
+
+ALIEN: list[Event] = [
+    Decided(decision("another scan"), "m9"),
+    PrintSent("another scan#1", 3),
+    PrintEnded("another scan#1", "printed"),
+    GateTook(999),
+    GateRefused(999, "no"),
+    NobodyPassed(999),
+]
+
+
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("event", ALIEN, ids=lambda event: type(event).__name__)
+def test_what_belongs_to_something_else_is_ignored_and_changes_nothing(phase: Phase, event: Event) -> None:
+    lane = in_phase(phase)
+    after, actions = step(lane, event, 1.0, POLICY)
+    assert after == lane
+    assert [type(action) for action in actions] == [Ignored]
+
+
+@pytest.mark.parametrize("phase", [p for p in Phase if p is not Phase.IDLE])
+def test_a_busy_lane_takes_no_code(phase: Phase) -> None:
+    with pytest.raises(ValueError, match="takes no code"):
+        step(in_phase(phase), CodeAccepted("s2", "c2"), 1.0, POLICY)
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_a_stranger_who_passes_is_told_and_changes_nothing(phase: Phase) -> None:
+    lane = in_phase(phase)
+    after, actions = step(lane, Passed("entry", None), 1.0, POLICY)
+    assert after == lane
+    assert actions == (Say("lane_passage", LanePassage(outcome="passed", direction="entry")),)
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_every_phase_but_idle_ends_by_itself(phase: Phase) -> None:
+    """A customer is never held: with silence from everything, time alone leads back to idle."""
+    for policy in (POLICY, REFUSE):
+        lane, now = in_phase(phase), 0.0
+        for _ in range(6):
+            deadline = next_deadline(lane)
+            if deadline is None:
+                break
+            now = max(now, deadline)
+            lane, _ = step(lane, Tick(), now, policy)
+        assert lane.phase is Phase.IDLE
+        assert now < 60
+
+
+@pytest.mark.row("B12")
+@pytest.mark.row("C4")
+def test_the_whole_way_paper_first_then_the_gate() -> None:
+    lane, actions = go(Lane(command=6), CodeAccepted(SCAN, CODE))
+    assert (lane.phase, actions) == (Phase.DECIDING, [])
+    lane, actions = go(lane, Decided(decision(SCAN, give="print"), "m2", "v1"))
+    assert lane.phase is Phase.PRINTING
+    assert [type(a) for a in actions] == [Print]
+    lane, actions = go(lane, PrintSent(JOB, 41))
+    assert (lane.sent, lane.cut_before, actions) == (True, 41, [])
+    lane, actions = go(lane, PrintEnded(JOB, "printed", "process_id"))
+    assert actions == [
+        Say("lane_printed", LanePrinted(scan=SCAN, coupon=COUPON, outcome="printed", detail="process_id")),
+        Open(7, 8.0),
+    ]
+    lane, actions = go(lane, GateTook(7))
+    assert actions == [Say("lane_opened", LaneOpened(scan=SCAN, command=7))]
+    lane, actions = go(lane, Passed("exit", 7))
+    assert actions == [Say("lane_passage", LanePassage(scan=SCAN, outcome="passed"))]
+    assert lane == Lane(command=7)
+
+
+@pytest.mark.row("C3")
+def test_nobody_passed_ends_as_not_passed_and_frees_the_code() -> None:
+    lane, actions = go(in_phase(Phase.OPEN), NobodyPassed(7))
+    assert actions == [Say("lane_passage", LanePassage(scan=SCAN, outcome="not_passed")), HoldCode(CODE, held=False)]
+    assert lane.phase is Phase.IDLE
+
+
+@pytest.mark.parametrize("give", ["electronic", None])
+def test_without_paper_the_gate_opens_at_once(give: str | None) -> None:
+    lane, actions = go(in_phase(Phase.DECIDING), Decided(decision(SCAN, give=give), "m2"))
+    assert (lane.phase, actions) == (Phase.OPENING, [Open(7, 8.0)])
+
+
+def test_a_refusal_leaves_the_gate_closed_and_the_code_free() -> None:
+    lane, actions = go(in_phase(Phase.DECIDING), Decided(decision(SCAN, outcome="refuse"), "m2"))
+    assert (lane.phase, actions) == (Phase.IDLE, [HoldCode(CODE, held=False)])
+
+
+# --- paper
+
+
+def test_paper_known_not_to_have_come_is_printed_again_with_the_same_coupon() -> None:
+    lane = in_phase(Phase.PRINTING, sent=True)
+    lane, actions = go(lane, PrintEnded(JOB, "not_printed", "cutter"))
+    assert isinstance(actions[0], Print)
+    assert (actions[0].job, actions[0].incentive.coupon, actions[0].attempt) == (f"{SCAN}#2", COUPON, 2)
+    assert not lane.sent
+    lane, _ = go(lane, PrintEnded(f"{SCAN}#2", "not_printed"))
+    lane, actions = go(lane, PrintEnded(f"{SCAN}#3", "not_printed", "rec_empty"))
+    told = said(actions, LanePrinted)
+    assert [(p.outcome, p.attempts, p.detail) for p in told] == [("failed", 3, "rec_empty")]
+    assert lane.phase is Phase.OPENING
+
+
+def test_paper_in_doubt_is_looked_for_and_never_printed_blindly() -> None:
+    lane = in_phase(Phase.PRINTING, sent=True)
+    lane, actions = go(lane, PrintEnded(JOB, "unknown", "timeout"))
+    assert actions == [FindOut(JOB, 41)]
+    lane, actions = go(lane, PrintEnded(JOB, "unknown"), now=99.0)
+    assert [p.outcome for p in said(actions, LanePrinted)] == ["unknown"]
+    assert lane.phase is Phase.OPENING
+
+
+@pytest.mark.parametrize(("sent", "outcome"), [(True, "unknown"), (False, "failed")])
+def test_patience_with_the_paper_ends(sent: bool, outcome: str) -> None:
+    lane = in_phase(Phase.PRINTING, sent=sent)
+    assert go(lane, Tick(), now=11.9) == (lane, [])
+    lane, actions = go(lane, Tick(), now=12.0)
+    assert [p.outcome for p in said(actions, LanePrinted)] == [outcome]
+    assert isinstance(actions[-1], Open)
+
+
+def test_a_long_reason_still_fits_the_message() -> None:
+    _, actions = go(in_phase(Phase.PRINTING, sent=True), PrintEnded(JOB, "printed", "x" * 2000))
+    assert len(said(actions, LanePrinted)[0].detail) == 500
+
+
+# --- without the hub
+
+
+@pytest.mark.row("C2")
+def test_a_lane_alone_opens_by_its_policy_and_a_late_decision_changes_nothing() -> None:
+    lane, actions = go(in_phase(Phase.DECIDING), Tick(), now=2.0)
+    assert (lane.phase, lane.offline, actions) == (Phase.OPENING, True, [Open(7, 8.0)])
+    assert go(lane, Decided(decision(SCAN, give="print"), "m2")) == (lane, [Ignored("late_decision")])
+    lane, actions = go(lane, GateTook(7), Passed("exit", 7))
+    assert [m.offline for m in said(actions, LaneOpened)] == [True]
+    assert [m.offline for m in said(actions, LanePassage)] == [True]
+
+
+@pytest.mark.row("C2")
+def test_a_lane_alone_that_may_not_open_calls_a_clerk_and_releases() -> None:
+    lane, actions = go(in_phase(Phase.DECIDING), Tick(), now=2.0, policy=REFUSE)
+    assert lane.phase is Phase.IDLE
+    assert [type(a) for a in actions] == [Say, HoldCode, CallClerk]
+    assert [m.outcome for m in said(actions, LanePassage)] == ["not_passed"]
+
+
+# --- the gate
+
+
+def test_an_open_command_is_repeated_with_its_number() -> None:
+    lane, actions = go(in_phase(Phase.OPENING), GateRefused(7, "offline"))
+    assert (lane.command, actions) == (7, [Open(7, 8.0)])
+
+
+def test_a_number_that_the_gate_has_dealt_with_is_not_used_again() -> None:
+    lane, actions = go(in_phase(Phase.OPENING), GateRefused(7, "busy", dealt_with=7))
+    assert (lane.command, actions) == (8, [Open(8, 8.0)])
+    lane, actions = go(lane, GateRefused(8, "older", dealt_with=5000))
+    assert (lane.command, actions) == (5001, [Open(5001, 8.0)])
+    lane, actions = go(lane, GateRefused(5001, "older", dealt_with=0xFFFF_FFFF))
+    assert lane.command == 1
+
+
+def test_a_gate_that_never_takes_the_command_is_a_fault() -> None:
+    lane, actions = go(in_phase(Phase.OPENING), Tick(), now=15.0)
+    assert [type(a) for a in actions] == [Say, HoldCode, CallClerk]
+    assert [m.outcome for m in said(actions, LanePassage)] == ["fault"]
+    assert lane.phase is Phase.IDLE
+
+
+def test_a_passage_proves_that_the_gate_opened() -> None:
+    lane, actions = go(in_phase(Phase.OPENING), Passed("exit", 7))
+    assert [type(m) for m in said(actions, LaneOpened, LanePassage)] == [LaneOpened, LanePassage]
+    assert lane.phase is Phase.IDLE
+
+
+def test_a_passage_cut_off_by_a_loss_of_power_is_opened_again_twice() -> None:
+    lane = in_phase(Phase.OPEN)
+    for command in (8, 9):
+        lane, actions = go(lane, NobodyPassed(lane.command, cut_off=True))
+        assert actions == [Open(command, 8.0)]
+        lane, _ = go(lane, GateTook(command))
+    lane, actions = go(lane, NobodyPassed(9, cut_off=True))
+    assert [m.outcome for m in said(actions, LanePassage)] == ["not_passed"]
+
+
+@pytest.mark.parametrize("phase", [Phase.OPENING, Phase.OPEN])
+def test_what_a_silent_gate_tells_later_is_put_right(phase: Phase) -> None:
+    ended, _ = go(in_phase(phase), Tick(), now=15.0)
+    assert ended.phase is Phase.IDLE
+    busy, _ = go(ended, CodeAccepted("s2", "c2"))
+    for lane in (ended, busy, from_json(to_json(ended))):
+        after, actions = go(lane, Passed("exit", 7))
+        assert [(m.scan, m.outcome) for m in said(actions, LanePassage)] == [(SCAN, "passed")]
+        assert HoldCode(CODE, held=True) in actions
+        assert (after.phase, after.ended) == (lane.phase, None)
+        _, actions = go(lane, NobodyPassed(7))
+        assert actions == [HoldCode(CODE, held=False)]
+
+
+def test_a_lane_without_a_gate_takes_the_exit_for_granted() -> None:
+    lane, actions = go(in_phase(Phase.OPENING), GateTook(7), policy=replace(POLICY, gate=False))
+    assert [type(m) for m in said(actions, LaneOpened, LanePassage)] == [LaneOpened, LanePassage]
+    assert [m.outcome for m in said(actions, LanePassage)] == ["passed"]
+    assert lane.phase is Phase.IDLE
+
+
+@pytest.mark.parametrize("phase", [p for p in Phase if p is not Phase.IDLE])
+def test_fire_ends_everything_as_released(phase: Phase) -> None:
+    lane, actions = go(in_phase(phase), FireAlarm())
+    assert [m.outcome for m in said(actions, LanePassage)] == ["fire_open"]
+    assert HoldCode(CODE, held=False) in actions
+    assert lane.phase is Phase.IDLE
+    assert go(lane, FireAlarm()) == (lane, [])
+
+
+# --- restarts
+
+
+@pytest.mark.row("C1")
+@pytest.mark.parametrize(
+    ("phase", "sent", "does"),
+    [
+        (Phase.IDLE, False, []),
+        (Phase.DECIDING, False, []),
+        (Phase.PRINTING, False, [Print]),
+        (Phase.PRINTING, True, [FindOut]),
+        (Phase.OPENING, False, [Open]),
+        (Phase.OPEN, False, []),
+    ],
+)
+def test_a_lane_goes_on_where_it_was(phase: Phase, sent: bool, does: list[type]) -> None:
+    stored = from_json(to_json(in_phase(phase, sent=sent)))
+    lane, actions = resume(stored, 500.0, POLICY)
+    assert [type(a) for a in actions] == does
+    assert (lane.phase, lane.scan, lane.command, lane.sent) == (phase, stored.scan, stored.command, sent)
+    deadline = next_deadline(lane)
+    assert phase is Phase.IDLE or (deadline is not None and deadline > 500.0)
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_the_stored_form_is_the_state_without_its_times(phase: Phase) -> None:
+    lane = in_phase(phase, sent=True)
+    assert from_json(to_json(lane)) == replace(lane, deadline=None, print_deadline=None)
+
+
+def test_the_state_of_another_version_is_read_as_far_as_it_is_known() -> None:
+    assert from_json('{"phase": "opening", "command": 3, "newer": {"field": 1}}') == Lane(Phase.OPENING, command=3)
