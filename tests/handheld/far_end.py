@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import paho.mqtt.client as paho
 
 from broker.credentials import Credentials
+from broker.embedded import BrokerSettings, EmbeddedBroker
 from broker.mosquitto import write_mosquitto_config
 from broker.mosquitto_process import MosquittoProcess, start_mosquitto
 from contract import topics
@@ -98,7 +100,7 @@ class HubVoice:
         self.broken: list[str] = []
 
     async def __aenter__(self) -> HubVoice:
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="hub-main-test", protocol=paho.MQTTv311)
+        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="hub-main:test", protocol=paho.MQTTv311)
         self._client.username_pw_set("hub-main", self._store.passwords["hub-main"])
         self._client.on_message = self._on_message
         subscribed = asyncio.Event()
@@ -169,3 +171,13 @@ class HubVoice:
     def forget(self) -> None:
         """Drops what was heard so far, to wait for something new."""
         self.heard.clear()
+
+
+@asynccontextmanager
+async def embedded_store(directory: Path) -> AsyncIterator[Store]:
+    """The same store on the embedded broker (amqtt), for as long as the block runs. It can't be killed."""
+    store = Store(directory)
+    settings = BrokerSettings(STORE, store.credentials.path, tcp_port=0, ws_port=0)
+    async with EmbeddedBroker(settings) as broker:
+        store.tcp_port, store.ws_port = broker.tcp_port, broker.ws_port
+        yield store

@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -23,7 +24,7 @@ from handheld.keys import Command
 from handheld.link import Address, Forbidden, Packet, connect
 from handheld.screen import Scene
 from handheld.terminal import REFUSED_EXIT, Handheld, HandheldSettings
-from tests.handheld.far_end import STORE, HubVoice, Store, alert, encoded
+from tests.handheld.far_end import STORE, HubVoice, Store, alert, embedded_store, encoded
 
 QUICK = Rules(repeat_after_s=0.2, repeat_at_most_s=0.4, confirm_s=0.5)
 
@@ -226,6 +227,20 @@ async def test_no_delay_is_set_on_the_socket(store: Store) -> None:
     async with connect(address, will, {f"instore/{STORE}/clerk/c01/alert": 1}) as session:
         assert isinstance(session.client, paho.Client)
         assert session.client.socket().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)  # type: ignore[union-attr]
+
+
+async def test_the_same_on_the_embedded_broker(tmp_path: Path) -> None:
+    async with embedded_store(tmp_path) as store, HubVoice(store) as hub:
+        async with running(settings(store)) as (handheld, face):
+            await hub.until_status("ready")
+            hub.say(alert("a1"))
+            await face.until(lambda: face.rows() == [("a1", "open")])
+            handheld.command(Command("accept"))
+            await hub.until_answer("a1", "accept")
+        await hub.until_status("disconnected")
+        face = SpyFace()
+        assert await asyncio.wait_for(Handheld(settings(store, password="wrong"), face).run(), 5) == REFUSED_EXIT
+        assert face.states[0][0] == "refused"
 
 
 # --- the program as a process

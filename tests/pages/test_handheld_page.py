@@ -12,8 +12,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from contract.payloads import Alert, Bilingual, CustomerCard
-from tests.handheld.far_end import HubVoice, Store, alert, encoded
-from tests.pages.shop_window import phone, sign_in, spied
+from tests.handheld.far_end import STORE, HubVoice, Store, alert, embedded_store, encoded
+from tests.pages.shop_window import phone, served, sign_in, spied
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -269,3 +269,20 @@ async def test_pictures_in_both_schemes(
         ground = await page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert ground == {"light": "rgb(238, 242, 246)", "dark": "rgb(10, 18, 27)"}[scheme]
         await shoot(page, f"special-en-{scheme}")
+
+
+@pytest.mark.row("A12")
+async def test_the_same_on_the_embedded_broker(handset: BrowserContext, tmp_path: Path) -> None:
+    async with embedded_store(tmp_path) as store, HubVoice(store) as hub:
+        with served({"store": STORE, "ws_url": f"ws://127.0.0.1:{store.ws_port}/mqtt"}) as address:
+            page = await handset.new_page()
+            await sign_in(page, address, "c01", "wrong")
+            await expect(page.locator("#sign-in-trouble")).to_contain_text("clerk-c01")
+            await page.locator("#password").fill(store.passwords["clerk-c01"])
+            await page.locator("#enter").tap()
+            await hub.until_status("ready")
+            hub.say(alert("a1"))
+            await page.locator(CARD.format("a1")).get_by_role("button", name="対応する").tap()
+            await hub.until_answer("a1", "accept")
+            await page.close()
+            await hub.until_status("lost")
