@@ -44,6 +44,8 @@ log = structlog.get_logger()
 
 #: Clearing is done at once by a printer that can; one without the command never answers.
 _CLEAR_S = 1.0
+#: A printer with nothing to do answers in some milliseconds.
+_COUNTER_S = 1.0
 _COUNTER_READINGS = 3
 
 
@@ -123,7 +125,7 @@ class ReceiptPrinter:
             return await self._send_job(job_id, built.data)
 
     async def resolve(self, job_id: str, cut_counter_before: int | None) -> JobResult:
-        """What became of a job in doubt, of this run or a former one. Takes up to settle_s + 2 s.
+        """What became of a job in doubt, of this run or a former one. Takes up to settle_s + 3 s.
 
         Waits for the printer to work off what it holds; if it does not (paper end, cover, half a command), clears its
         buffers, so that the job cannot come out later unseen; then reads the cut counter. failed: not printed, the same
@@ -239,7 +241,7 @@ class ReceiptPrinter:
         # and no noise on the line can have hidden the confirmation.
         quiet = self._noise_at_send == (job_id, self._link.noise_bytes)
         proof = cleared and stuck and quiet and await self._is_stuck()
-        after = await self._read_counter()
+        after = await self._read_counter() if drained else None  # one that does neither will not answer this either
         result = self._jobs.judge(job_id, Findings(before, after, drained, proof))
         if result.evidence is Evidence.CUT_COUNTER and result.may_reprint and self._settings.void_slip:
             self._jobs.extra_cut()
@@ -271,7 +273,7 @@ class ReceiptPrinter:
         earlier one that the printer held."""
         self._info = None
         query = b"\x1dg2\x00" + number.to_bytes(2, "little")
-        if not await self._pass_fence(self._settings.settle_s, query):
+        if not await self._pass_fence(min(_COUNTER_S, self._settings.settle_s), query):
             return None
         return self._info.number if self._info is not None else None
 
