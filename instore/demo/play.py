@@ -50,8 +50,8 @@ async def _once(layout: Layout, options: DemoOptions) -> int:
     record = Record(show)
     stage = Stage(layout, record)
     failure = ""
-    stage.start()
     try:
+        await stage.start()
         missing = await stage.ready(READY_S)
         if missing:
             failure = f"not ready within {READY_S:g} s: {', '.join(missing)}; see {layout.path('logs')}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import Any
 
@@ -10,6 +11,7 @@ from broker.credentials import Credentials
 from broker.mosquitto import write_mosquitto_config
 from broker.mosquitto_process import mosquitto_command
 from contract.messages import Role
+from hub.importing import import_customers
 from instore.demo.hardware import Simulator
 from instore.demo.layout import CLERKS, ENTRANCE, EXIT, HEARTBEAT, LANE, STORE, Layout
 from instore.demo.observer import Observer, get_json
@@ -42,15 +44,33 @@ class Stage:
 
     # --- programs
 
-    def start(self) -> None:
-        """Start everything; nothing waits for anything: each program finds the others by itself."""
+    async def start(self) -> None:
+        """Start everything. Programs find each other by themselves; the broker goes first only to save their back-off."""
         folder = self.layout.folder
         for name in ("logs", "dev", "sim", "receipts"):
             (folder / name).mkdir(exist_ok=True)
+        import_customers(self.layout.path("hub.toml"), self.layout.path("customers.csv"), quiet=True)
+        for program in self._broker():
+            self.processes.start(program)
+        await self._broker_listens()
         for program in self._programs():
             self.processes.start(program)
         runs = [self.observer.run(), *(s.run() for s in (self.gate, self.reader, self.printer, self.beacons))]
         self._tasks = [asyncio.create_task(run) for run in runs]
+
+    async def _broker_listens(self) -> None:
+        place = self.layout.broker
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(10):
+                while True:
+                    try:
+                        _, writer = await asyncio.open_connection(place.host, place.port)
+                    except OSError:
+                        await asyncio.sleep(0.05)
+                    else:
+                        writer.close()
+                        await writer.wait_closed()
+                        return
 
     def _program(self, name: str, *arguments: str, **more: Any) -> Program:
         return Program(name, arguments, self.layout.path(f"logs/{name}.log"), **more)
@@ -60,7 +80,6 @@ class Stage:
         bus = f"unix:path={path('sim/bus.sock')}"
         adapters = [part for name, (x, y) in PLACES.items() for part in ("--adapter", f"{name}@{x:g},{y:g}")]
         programs = [
-            *self._broker(),
             self._program("hub", "hub", "--config", str(path("hub.toml"))),
             self._program("sim-gate", "sim", "gate", *self._wire("gate"), "--state", str(path("sim/gate.json"))),
             self._program("sim-reader", "sim", "reader", *self._wire("reader")),
@@ -140,9 +159,16 @@ class Stage:
             case "alert":
                 return  # the handheld's own view of it is recorded
         extra = {"device": ids["device"]} if "device" in ids else {}
-        if ids["channel"] == "lane_printed" and (png := self._pictures.get(str(data.get("coupon")))):
+        if ids["channel"] == "lane_printed" and (png := self._picture(str(data.get("coupon")))):
             extra["png"] = png
         self.record.add(type_, message, **extra)
+
+    def _picture(self, coupon: str) -> str | None:
+        """The picture of a receipt with this coupon. The printer lays picture and text down before it confirms the print."""
+        if coupon in self._pictures:
+            return self._pictures[coupon]
+        texts = sorted(self.layout.path("receipts").glob("receipt-*.txt"), reverse=True)
+        return next((str(t.with_suffix(".png")) for t in texts if coupon in t.read_text(encoding="utf-8")), None)
 
     def _on_hardware(self, name: str, event: dict[str, Any]) -> None:
         if event.get("event") == "printed":

@@ -40,14 +40,27 @@ def tell(happening: Happening) -> str | None:
         case "incentive.settled":
             return f"hub        coupon {data.get('outcome')}"
         case "device.status":
-            flags = f" ({', '.join(data['flags'])})" if data.get("flags") else ""
-            return f"device     {happening.extra.get('device')}: {data.get('power')}{flags}"
+            return _device(happening, data)
         case "demo.shopper":
             return f"customer   {message.get('name')} {message.get('does')}"
         case "demo.summary":
             return _summary(message)
         case _:
             return None
+
+
+_told: dict[str, str] = {}
+"""Last sentence by device: a state is said when it changes, not whenever its counters do."""
+
+
+def _device(happening: Happening, data: dict[str, Any]) -> str | None:
+    device = str(happening.extra.get("device"))
+    flags = f" ({', '.join(data['flags'])})" if data.get("flags") else ""
+    sentence = f"device     {device}: {data.get('power')}{flags}"
+    if _told.get(device) == sentence:
+        return None
+    _told[device] = sentence
+    return sentence
 
 
 def _process(message: dict[str, Any]) -> str:
