@@ -215,3 +215,21 @@ async def test_both_books_have_the_same_rules(page: Page) -> None:
     found = await page.evaluate("async () => (await import('./alert_book.js')).RULES")
     own = Rules()
     assert found == {name: getattr(own, name) for name in Rules.__dataclass_fields__}
+
+
+async def test_the_broker_is_found_from_a_phone_too(page: Page) -> None:
+    cases = [
+        ({"ws_port": 9001}, "http:", "hub.local", "ws://hub.local:9001/mqtt"),
+        ({"ws_port": 9001}, "https:", "hub.local", "wss://hub.local:9001/mqtt"),
+        ({"ws_url": "wss://mqtt.example/x"}, "https:", "hub.local", "wss://mqtt.example/x"),
+        ({"ws_url": "ws://127.0.0.1:9001"}, "http:", "10.0.0.7", "ws://10.0.0.7:9001/"),
+        ({"ws_url": "ws://127.0.0.1:9001"}, "http:", "localhost", "ws://127.0.0.1:9001/"),
+    ]
+    found = await page.evaluate(
+        """async (cases) => {
+          const { brokerUrl } = await import("./link.js");
+          return cases.map(([config, protocol, hostname]) => brokerUrl(config, { protocol, hostname }));
+        }""",
+        [case[:3] for case in cases],
+    )
+    assert found == [case[3] for case in cases]

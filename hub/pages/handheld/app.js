@@ -2,7 +2,7 @@
 
 import { AlertBook } from "./alert_book.js";
 import { Broken, decodeAlert, decodeHubReady, encodeAnswer, isId, newId } from "./contract.js";
-import { Link } from "./link.js";
+import { brokerUrl, Link } from "./link.js";
 import { Signals } from "./signals.js";
 import { View } from "./view.js";
 import { Words } from "./words.js";
@@ -55,11 +55,6 @@ async function start() {
   draw();
 }
 
-function brokerUrl({ ws_url: url, ws_port: port }) {
-  if (url) return url;
-  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.hostname}:${port}/mqtt`;
-}
-
 function enter(clerk, password) {
   const { store } = app.config;
   Object.assign(app, {
@@ -68,7 +63,7 @@ function enter(clerk, password) {
   });
   app.welcome = kept().clerk === clerk && kept().password === password;
   const onState = (state) => changed(state, password);
-  app.link = new Link({ url: brokerUrl(app.config), store, clerk, password, onState, onMessage });
+  app.link = new Link({ url: brokerUrl(app.config, location), store, clerk, password, onState, onMessage });
   app.link.start();
   signals.keepScreenOn().then(draw);
 }

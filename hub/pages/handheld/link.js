@@ -11,6 +11,17 @@ const SILENT_MS = 15_000;
 const NOT_GRANTED = 128;
 const REFUSED_CODES = [4, 5];
 
+const LOOPBACK = ["127.0.0.1", "localhost", "[::1]"];
+
+// Where the broker is, by config.json and the address that the page came from. Loopback in config.json is the hub's own
+// machine, not the phone: the page came from there, so the broker is sought there.
+export function brokerUrl({ ws_url: given, ws_port: port }, page) {
+  if (!given) return `${page.protocol === "https:" ? "wss" : "ws"}://${page.hostname}:${port}/mqtt`;
+  const url = new URL(given);
+  if (LOOPBACK.includes(url.hostname) && !LOOPBACK.includes(page.hostname)) url.hostname = page.hostname;
+  return url.href;
+}
+
 // `onState({kind, detail})` hears connecting, connected, away, refused, forbidden; `onMessage(topic, bytes)` every message.
 export class Link {
   constructor({ url, store, clerk, password, onState, onMessage }) {
