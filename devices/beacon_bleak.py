@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import ClassVar, Self
 from weakref import WeakKeyDictionary
 
-__all__ = ["BleakBus"]
+__all__ = ["BleakBus", "forget_scans"]
 
 CLOSE_TIMEOUT_S = 2.0
 
@@ -32,14 +32,37 @@ class BleakBus:
             await _close_bus(loop)
 
 
+def forget_scans(adapter: str) -> bool:
+    """After the bus has gone: take the callbacks of `adapter` out of bleak without a word on the dead connection.
+
+    `BleakScanner.stop` would do it too, but dbus-fast then leaves an exception that nobody retrieves, and asyncio logs a
+    stack trace for it. False when this bleak is built differently; then `stop` it must be.
+    """
+    manager = _manager(asyncio.get_running_loop())
+    callbacks = getattr(manager, "_advertisement_callbacks", None)
+    removed = getattr(manager, "_device_removed_callbacks", None)
+    if not isinstance(callbacks, dict) or not isinstance(removed, list):
+        return False
+    path = f"/org/bluez/{adapter}"
+    callbacks.pop(path, None)
+    removed[:] = [entry for entry in removed if getattr(entry, "adapter_path", None) != path]
+    return True
+
+
+def _manager(loop: asyncio.AbstractEventLoop) -> object | None:
+    if sys.platform != "linux":
+        return None
+    from bleak.backends.bluezdbus import manager as bluez
+
+    instances = getattr(bluez, "_global_instances", {})
+    manager: object | None = instances.get(loop)
+    return manager
+
+
 async def _close_bus(loop: asyncio.AbstractEventLoop) -> None:
     """Through bleak's inside: it offers no way. Everything is looked up with care, so that another version of bleak
     costs an open socket at the end of a process and nothing more."""
-    if sys.platform != "linux":
-        return
-    from bleak.backends.bluezdbus import manager as bluez
-
-    manager = getattr(bluez, "_global_instances", {}).get(loop)
+    manager = _manager(loop)
     bus = getattr(manager, "_bus", None)
     watcher = getattr(manager, "_bus_watcher_task", None)
     if bus is None or watcher is None:

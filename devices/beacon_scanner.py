@@ -27,7 +27,7 @@ from bleak.exc import BleakDBusError, BleakError
 
 from devices.advert_frames import APPLE, IBEACON_HEAD, parse_advert
 from devices.beacon_adapter import AdapterState, AdapterWatch
-from devices.beacon_bleak import BleakBus
+from devices.beacon_bleak import BleakBus, forget_scans
 from devices.beacon_settings import Advert, BeaconSettings
 from devices.errors import DeviceError, DeviceOffline
 from devices.status import DeviceStatus, PowerState
@@ -116,9 +116,10 @@ class BeaconScanner:
                     raise watch.offline(AdapterState.NO_BUS) from None
                 raise
             finally:
-                for scanner in (passive, active):
-                    if scanner is not None:
-                        await _stop(scanner)
+                if watch.state is not AdapterState.NO_BUS or not forget_scans(self._adapter):
+                    for scanner in (passive, active):
+                        if scanner is not None:
+                            await _stop(scanner)
 
     async def _ready(self, watch: AdapterWatch) -> None:
         """Wait until the adapter is there and powered; say what is missing, and switch power on where allowed."""
