@@ -47,10 +47,11 @@ class Visit:
 
 
 class Play:
-    """Plays visits on a stage."""
+    """Plays visits on a stage. `pace_s`: how long a customer takes for each thing she does, for those who watch."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, *, pace_s: float = 0.0) -> None:
         self._stage = stage
+        self._pace_s = pace_s
         self._record = stage.record
         self._sales = 0
 
@@ -63,7 +64,9 @@ class Play:
                 await self._arrive(visit, arrive)
                 if shopper.good:
                     await self._be_served(visit)
+                await asyncio.sleep(2 * self._pace_s)
                 code = await self._pay(visit)
+                await asyncio.sleep(self._pace_s)
                 await self._scan(visit, code)
                 await self._leave(visit)
         except TimeoutError:
@@ -145,6 +148,7 @@ class Play:
 
         await self._until(of_lane("lane.opened"))
         visit.times["opened"] = time.monotonic()
+        await asyncio.sleep(self._pace_s)
         await walk()
         await self._until(of_lane("lane.passage"), walk)
         visit.times["passed"] = time.monotonic()

@@ -26,6 +26,8 @@ from instore.demo.words import tell
 CLERK_ANSWERS_MS = 8000
 """Time for a person to press "accept" in the page's handheld before the simulated clerk does."""
 LINES = 16
+PACE_S = 1.5
+"""A person who watches follows one thing at a time."""
 
 
 class View:
@@ -111,7 +113,7 @@ async def _play(stage: Stage) -> None:
     missing = await stage.ready(READY_S)
     if missing:
         stage.record.add("instore.demo.summary", {"ok": False, "failure": f"not ready: {', '.join(missing)}"})
-    await shop_for_ever(stage, Play(stage))
+    await shop_for_ever(stage, Play(stage, pace_s=PACE_S))
 
 
 async def _draw(view: View, url: str) -> None:

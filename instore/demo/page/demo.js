@@ -42,7 +42,7 @@ function event(happening) {
   switch (type) {
     case "instore.demo.shopper":
       person(15, 230, message.does === "comes" ? message.name : null);
-      if (message.does === "comes") clock = {};
+      if (message.does === "comes") { clock = {}; $("times").replaceChildren(); }
       break;
     case "instore.sighting.v1":
       flash("n-entrance"); flash("w-sight");
