@@ -138,7 +138,7 @@ def demo(
 @app.command()
 def explain(
     config: Annotated[
-        Path | None, typer.Option(help="the hub's settings file; the running demo's unless given")
+        Path | None, typer.Option(help="the hub's settings file; the newest demo's unless given")
     ] = None,
     visit: Annotated[str | None, typer.Argument(help="a visit; --last for the newest")] = None,
     last: Annotated[bool, typer.Option("--last", help="the newest visit")] = False,
@@ -146,13 +146,13 @@ def explain(
 ) -> None:
     """The trace of a visit: each hop with its time and what caused it."""
     from hub.explain import NothingToExplain, explain_settings
-    from instore.demo.layout import LAST_HUB_CONFIG
+    from instore.demo.layout import last_hub_config
 
     with told():
         if visit is None and not last:
             raise ValueError("say which visit, or --last")
         try:
-            trace = explain_settings(config or LAST_HUB_CONFIG, visit)
+            trace = explain_settings(config or last_hub_config(), visit)
         except NothingToExplain as nothing:
             raise ValueError(str(nothing)) from None
         typer.echo(trace.json() if json else trace.text())

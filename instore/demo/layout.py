@@ -21,7 +21,8 @@ BEACONS = "ibeacon:f7826da6-4fa2-4e98-8024-bc5b71e0893e"
 HEARTBEAT = f"{BEACONS}:9:1"
 SHIPPED = Path(__file__).resolve().parents[2] / "config" / "shipped"
 DEFAULT_FOLDER = Path("run/demo")
-LAST_HUB_CONFIG = DEFAULT_FOLDER / "hub.toml"
+LAST_DEMO = Path("run/last-demo")
+"""Names the folder of the newest demo, for `instore explain --last`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +95,19 @@ def make_layout(folder: Path, broker: BrokerPlace) -> Layout:
     _write(folder / "entrance.toml", _entrance(layout))
     _write(folder / "exit.toml", _exit(layout))
     _write(folder / "api-keys.toml", f'demo-pos = "{layout.api_key}"\n')
+    LAST_DEMO.parent.mkdir(exist_ok=True)
+    LAST_DEMO.write_text(str(folder), encoding="utf-8")
     # For a person who wants to look into the broker while the demo runs.
     _write(folder / "passwords.json", json.dumps(passwords, indent=1) + "\n")
     return layout
+
+
+def last_hub_config() -> Path:
+    """The hub's settings file of the newest demo. Raises ValueError when there was none."""
+    try:
+        return Path(LAST_DEMO.read_text(encoding="utf-8")) / "hub.toml"
+    except OSError:
+        raise ValueError("no demo was played here yet; name the hub's settings with --config") from None
 
 
 def _clear(folder: Path) -> None:
