@@ -179,7 +179,8 @@ class ControlClient:
         try:
             self._writer.write(_line({**request, "call": number}))
             await self._writer.drain()
-            reply = dict(await asyncio.wait_for(future, timeout_s))
+            async with asyncio.timeout(timeout_s):  # not wait_for: on 3.11 it can swallow a cancellation
+                reply = dict(await future)
         except (TimeoutError, OSError) as error:
             raise ControlError(f"{self.path}: no reply to {request.get('do')!r}") from error
         finally:

@@ -137,9 +137,7 @@ def demo(
 
 @app.command()
 def explain(
-    config: Annotated[
-        Path | None, typer.Option(help="the hub's settings file; the newest demo's unless given")
-    ] = None,
+    config: Annotated[Path | None, typer.Option(help="the hub's settings file; the newest demo's unless given")] = None,
     visit: Annotated[str | None, typer.Argument(help="a visit; --last for the newest")] = None,
     last: Annotated[bool, typer.Option("--last", help="the newest visit")] = False,
     json: Json = False,

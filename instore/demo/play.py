@@ -61,7 +61,7 @@ async def _once(layout: Layout, options: DemoOptions) -> int:
         failure = str(gone)
     finally:
         await stage.stop()
-    result = summary(record.all)
+    result = summary(record.all, layout.path("receipts"), layout.path("sim/gate.json"))
     result["ok"] = result["ok"] and not failure
     record.add("instore.demo.summary", {**result, "failure": failure, "folder": str(layout.folder)})
     return 0 if result["ok"] else 1

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+from firmware_sim.printer import read_codes
 from instore.demo.record import Happening
 
 ORDER = (
@@ -21,8 +24,12 @@ ORDER = (
 """A good customer's visit, in the order in which it has to happen."""
 
 
-def summary(happenings: Iterable[Happening]) -> dict[str, Any]:
-    """Counts of distinct effects, `in_order`, `ok`, and times in milliseconds (None when they were not seen)."""
+def summary(happenings: Iterable[Happening], receipts: Path, gate_memory: Path) -> dict[str, Any]:
+    """Counts of distinct effects, `in_order`, `ok`, and times in milliseconds (None when they were not seen).
+
+    Paper and persons are counted where they are: receipts with a code that can be read from their picture, and the
+    counter in the gate's own memory.
+    """
     seen = list(happenings)
     counts = {
         "sightings": len(_distinct(seen, "instore.sighting.v1", "beacon", event="arrived")),
@@ -31,10 +38,10 @@ def summary(happenings: Iterable[Happening]) -> dict[str, Any]:
         "exit_scans": len(_distinct(seen, "instore.lane.scan.v1", "code_id")),
         "decisions": len(_distinct(seen, "instore.lane.decision.v1", "scan", outcome="open")),
         "coupons_printed": len(_distinct(seen, "instore.lane.printed.v1", "coupon", outcome="printed")),
-        "receipts": len([h for h in seen if _event(h, "printer", "printed") and h.message.get("qr")]),
+        "receipts": len([png for png in receipts.glob("receipt-*.png") if read_codes(png)]),
         "gate_openings": len(_distinct(seen, "instore.lane.opened.v1", "scan")),
         "passages": len(_distinct(seen, "instore.lane.passage.v1", "scan", outcome="passed")),
-        "persons": len([h for h in seen if _event(h, "gate", "passage")]),
+        "persons": _exits(gate_memory),
         "commits": len(_distinct(seen, "instore.incentive.settled.v1", "coupon", outcome="committed")),
     }
     recovered = any(h.extra.get("recovered") for h in seen)
@@ -50,6 +57,13 @@ def summary(happenings: Iterable[Happening]) -> dict[str, Any]:
         "scan_to_gate_ms": _scan_to_gate(seen),
         "ok": complete,
     }
+
+
+def _exits(gate_memory: Path) -> int:
+    try:
+        return int(json.loads(gate_memory.read_text())["exits"])
+    except (OSError, ValueError, KeyError):
+        return 0
 
 
 def _distinct(seen: list[Happening], type_: str, key: str, **wanted: str) -> set[str]:
