@@ -33,7 +33,8 @@ def admit(request: ConnectRequest, credentials: Credentials, store: str) -> Prin
     principal = credentials.verify(request.username, request.password)
     if principal is None:
         return Refusal(NOT_AUTHORISED, f"user name {request.username!r} is unknown or its password is wrong")
-    if not principal.owns_client_id(request.client_id):
+    nameless = request.client_id == "" and request.clean  # it gets one (MQTT 3.1.1, 3.1.3.1)
+    if not nameless and not principal.owns_client_id(request.client_id):
         return Refusal(
             BAD_CLIENT_ID,
             f"client ID {request.client_id!r} is not {principal.username!r} or {principal.client_id('<program>')!r}",

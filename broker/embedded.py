@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import secrets
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -162,15 +163,19 @@ class EmbeddedBroker:
         if isinstance(verdict, Refusal):
             self._refuse(connection, verdict.reason)
             return await connection.write(packets.connack(verdict.code))
-        connection.name = request.client_id
+        client_id = request.client_id
+        if not client_id:
+            client_id = verdict.client_id(f"auto-{secrets.token_hex(4)}")
+            first = packets.with_client_id(first, client_id)
+        connection.name = client_id
         connection.watch_keepalive(request.keepalive_s)
         self._open[connection] = verdict
-        await self._take_over(request.client_id, connection)
+        await self._take_over(client_id, connection)
         try:
-            await self._hand_over(connection, request.client_id, first)
+            await self._hand_over(connection, client_id, first)
         finally:
-            if self._held.get(request.client_id) is connection:
-                del self._held[request.client_id]
+            if self._held.get(client_id) is connection:
+                del self._held[client_id]
         return None
 
     async def _hand_over(self, connection: Connection, client_id: str, first: bytes) -> None:

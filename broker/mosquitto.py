@@ -115,7 +115,7 @@ def _acls(principal: Principal, store: str) -> list[dict[str, Any]]:
 def _configuration(
     host: str, tcp_port: int, ws_port: int, data: Path, security: Path, plugin: Path, tls: Tls | None
 ) -> str:
-    secured = f"certfile {tls.certfile}\nkeyfile {tls.keyfile}\n" if tls else ""
+    secured = f"certfile {tls.certfile.resolve()}\nkeyfile {tls.keyfile.resolve()}\n" if tls else ""
     return f"""\
 # Written by `instore broker --mosquitto-config`; change the settings there, not here.
 
@@ -154,7 +154,7 @@ persistent_client_expiration 14d
 # A retained message of somebody whose access was withdrawn is not given out any more.
 check_retain_source true
 retain_available true
-allow_zero_length_clientid false
+allow_zero_length_clientid true
 sys_interval 10
 
 log_dest stderr

@@ -59,6 +59,7 @@ class ConnectRequest:
     """What of a CONNECT decides about admission (section 3.1)."""
 
     level: int
+    clean: bool
     client_id: str
     username: str | None
     password: str | None
@@ -80,7 +81,7 @@ def parse_connect(packet: bytes) -> ConnectRequest:
     flags = fields.number(1)
     keepalive_s = fields.number(2)
     if level != MQTT_3_1_1:  # what follows may look different
-        return ConnectRequest(level, "", None, None, keepalive_s, None)
+        return ConnectRequest(level, True, "", None, None, keepalive_s, None)
     client_id = fields.text()
     will_topic = None
     if flags & 0x04:
@@ -88,7 +89,21 @@ def parse_connect(packet: bytes) -> ConnectRequest:
         fields.binary()
     username = fields.text() if flags & 0x80 else None
     password = fields.text() if flags & 0x40 else None
-    return ConnectRequest(level, client_id, username, password, keepalive_s, will_topic)
+    return ConnectRequest(level, bool(flags & 0x02), client_id, username, password, keepalive_s, will_topic)
+
+
+def with_client_id(packet: bytes, client_id: str) -> bytes:
+    """A CONNECT that `parse_connect` read with an empty client ID, with this one in its place."""
+    fields = _Fields(packet)
+    head, rest = fields.raw(10), fields.rest()[2:]
+    text = client_id.encode()
+    body = head + len(text).to_bytes(2, "big") + text + rest
+    length = bytearray()
+    left = len(body)
+    while left > 127:
+        length.append(left & 127 | 128)
+        left >>= 7
+    return packet[:1] + bytes([*length, left]) + body
 
 
 def parse_publish_head(packet: bytes) -> tuple[str, int, int]:
@@ -122,7 +137,10 @@ class _Fields:
             self._at += 1
         self._at += 1
 
-    def _take(self, size: int) -> bytes:
+    def rest(self) -> bytes:
+        return self._packet[self._at :]
+
+    def raw(self, size: int) -> bytes:
         taken = self._packet[self._at : self._at + size]
         if len(taken) < size:
             raise MalformedPacket("a packet ends in the middle of a field")
@@ -130,10 +148,10 @@ class _Fields:
         return taken
 
     def number(self, size: int) -> int:
-        return int.from_bytes(self._take(size), "big")
+        return int.from_bytes(self.raw(size), "big")
 
     def binary(self) -> bytes:
-        return self._take(self.number(2))
+        return self.raw(self.number(2))
 
     def text(self) -> str:
         try:

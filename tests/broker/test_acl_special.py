@@ -159,6 +159,23 @@ async def test_two_programs_of_one_principal(kind: str, tmp_path: Path) -> None:
 
 
 @both
+async def test_a_tool_without_a_client_id_gets_in_and_keeps_nothing(kind: str, tmp_path: Path) -> None:
+    """`mosquitto_sub` sends none."""
+    async with running(kind, tmp_path) as stage, stage.connect(HUB) as hub:
+        first = connect_packet("", "clerk-c1", stage.passwords[CLERK])
+        (one, answer), (two, other) = await open_client(stage.port, first), await open_client(stage.port, first)
+        assert (answer, other) == (0, 0)
+        for client in (one, two):
+            assert await client.subscribe([ALERT, "#"]) == {ALERT: True, "#": False}
+        hub.publish(ALERT, b"x")
+        for client in (one, two):
+            await client.until(lambda client=client: client.messages)
+            await client.close()
+        lasting = connect_packet("", "clerk-c1", stage.passwords[CLERK], clean=False)
+        assert await _answer(stage.port, lasting) == 2
+
+
+@both
 async def test_an_overlong_message_is_not_passed_on(kind: str, tmp_path: Path) -> None:
     async with running(kind, tmp_path) as stage:
         async with stage.connect(AGENT) as agent:

@@ -87,7 +87,7 @@ async def test_a_page_over_websocket_hears_and_answers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("client_id", "answer"), [("agent-a1", 0), ("agent-a1:tool", 0), ("agent-a1-b", 2), ("agent-a", 2),
-                                                   ("hub-main", 2), ("", 2)])  # fmt: skip
+                                                   ("hub-main", 2)])  # fmt: skip
 async def test_a_client_id_belongs_to_its_user(client_id: str, answer: int, tmp_path: Path) -> None:
     async with running("embedded", tmp_path) as stage:
         client, got = await open_client(stage.port, connect_packet(client_id, "agent-a1", stage.passwords[AGENT]))

@@ -17,8 +17,16 @@ CONNECT = connect_packet("clerk-c1:page", "clerk-c1", "secret", keepalive_s=30, 
 
 def test_connect() -> None:
     request = packets.parse_connect(CONNECT)
-    assert request == ConnectRequest(4, "clerk-c1:page", "clerk-c1", "secret", 30, "a/b")
-    assert packets.parse_connect(connect_packet("x")) == ConnectRequest(4, "x", None, None, 60, None)
+    assert request == ConnectRequest(4, True, "clerk-c1:page", "clerk-c1", "secret", 30, "a/b")
+    assert packets.parse_connect(connect_packet("x")) == ConnectRequest(4, True, "x", None, None, 60, None)
+
+
+@pytest.mark.parametrize("size", [1, 60, 120, 200, 20_000])
+def test_a_nameless_client_gets_a_name(size: int) -> None:
+    def connect(client_id: str) -> bytes:
+        return connect_packet(client_id, "clerk-c1", "secret", will=Will("a/b", bytes(size)))
+
+    assert packets.with_client_id(connect(""), "clerk-c1:auto-1") == connect("clerk-c1:auto-1")
 
 
 @pytest.mark.parametrize("level", [3, 5, 200])
