@@ -112,15 +112,13 @@ class EmbeddedBroker:
         settings = self._settings
         with _port_sentence(self._host, settings.tcp_port):
             tcp = await asyncio.start_server(self._tcp_connected, self._host, settings.tcp_port)
-        self._stack.push_async_callback(_stop_listening, tcp)
-        self._stack.push_async_callback(self._disconnect_all)
+        self._stack.push_async_callback(self._stop_serving, tcp)
         with _port_sentence(self._host, settings.ws_port):
             web = await ws.serve(
                 self._ws_connected, self._host, settings.ws_port, subprotocols=[Subprotocol("mqtt")],
                 max_size=MAX_PACKET_BYTES, compression=None, ping_interval=None,
             )  # fmt: skip
-        self._stack.push_async_callback(_stop_listening, web)
-        self._stack.push_async_callback(self._disconnect_all)
+        self._stack.push_async_callback(self._stop_serving, web)
         self.tcp_port = tcp.sockets[0].getsockname()[1]
         self.ws_port = next(iter(web.sockets)).getsockname()[1]
 
@@ -213,7 +211,9 @@ class EmbeddedBroker:
             ):
                 connection.end(f"the password of {principal.username} was withdrawn or changed")
 
-    async def _disconnect_all(self) -> None:
+    async def _stop_serving(self, server: asyncio.Server | ws.Server) -> None:
+        """Takes nobody new, then lets everybody go: a server is closed when its last connection is."""
+        server.close()
         waiting = list(self._open)
         for connection in waiting:
             connection.end(None)
@@ -221,6 +221,7 @@ class EmbeddedBroker:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_TAKEOVER_TIMEOUT_S):
                     await asyncio.gather(*(connection.gone.wait() for connection in waiting))
+        await server.wait_closed()
 
 
 def _amqtt_config(store: str, credentials: Credentials) -> BrokerConfig:
@@ -245,11 +246,6 @@ def _port_sentence(host: str, port: int) -> Iterator[None]:
 async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-async def _stop_listening(server: asyncio.Server | ws.Server) -> None:
-    server.close()
-    await server.wait_closed()
 
 
 async def run_broker(settings: BrokerSettings) -> None:
