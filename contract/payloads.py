@@ -17,12 +17,14 @@ Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}
 MessageId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Text = Annotated[str, StringConstraints(max_length=500)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
+"""2^53 is the largest whole number that every JSON reader keeps exactly."""
+Counters = Annotated[dict[Annotated[str, StringConstraints(max_length=64)], Count], Field(max_length=64)]
 
 
 class Payload(BaseModel):
     """Base of all payloads: immutable; extra fields from a newer sender are ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class Bilingual(Payload):
@@ -81,7 +83,7 @@ class DeviceStatus(Payload):
     power: DevicePower
     flags: Annotated[list[Annotated[str, StringConstraints(max_length=40)]], Field(max_length=32)] = []
     reason: Text = ""
-    counters: Annotated[dict[str, int], Field(max_length=64)] = {}
+    counters: Counters = {}
 
 
 # --- sightings ---------------------------------------------------------------------------------------------------
@@ -143,8 +145,8 @@ class Incentive(Payload):
     coupon: Id
     kind: Literal["points", "discount", "product"]
     title: Bilingual
-    amount_minor: Annotated[int, Field(ge=0)] = 0
-    points: Annotated[int, Field(ge=0)] = 0
+    amount_minor: Count = 0
+    points: Count = 0
     give: Literal["print", "electronic"]
     receipt: Annotated[list[ReceiptLine], Field(max_length=60)] = []
     valid_until: datetime | None = None
@@ -231,7 +233,7 @@ class Alert(Payload):
     message: Bilingual
     customer: CustomerCard
     raised: datetime
-    revision: Annotated[int, Field(ge=1)] = 1
+    revision: Annotated[int, Field(ge=1, le=2**53)] = 1
     """Grows with every change of state: an older copy that arrives late is to be ignored."""
 
 
@@ -250,7 +252,7 @@ class HubStatus(Payload):
 
     state: ClientState
     version: Text = ""
-    counters: Annotated[dict[str, int], Field(max_length=64)] = {}
+    counters: Counters = {}
 
 
 class ExitKeys(Payload):

@@ -80,15 +80,20 @@ def broker(
     mosquitto_config: Annotated[
         Path | None, typer.Option(metavar="DIR", help="write Mosquitto's configuration there instead of running")
     ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="certificate of a Mosquitto that others reach")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="its key")] = None,
 ) -> None:
     """Run the embedded broker on this machine, or write the configuration of a Mosquitto."""
     with told():
         if mosquitto_config is not None:
             from broker.credentials import Credentials
-            from broker.mosquitto import write_mosquitto_config
+            from broker.mosquitto import Tls, write_mosquitto_config
 
+            if (tls_cert is None) != (tls_key is None):
+                raise ValueError("--tls-cert and --tls-key belong together")
+            tls = Tls(tls_cert.resolve(), tls_key.resolve()) if tls_cert and tls_key else None
             path = write_mosquitto_config(mosquitto_config, store, Credentials(credentials), host=host, tcp_port=port,
-                                          ws_port=ws_port)  # fmt: skip
+                                          ws_port=ws_port, tls=tls)  # fmt: skip
             typer.echo(f"wrote {path}; start it with: mosquitto -c {path}")
             return
         from broker.embedded import BrokerSettings, run_broker
@@ -180,7 +185,7 @@ def asyncapi() -> None:
 @contract.command()
 def acl(store: Annotated[str, typer.Option(help="the store's ID")] = "store", json: Json = False) -> None:
     """Who may publish and subscribe where."""
-    from contract.asyncapi import contract_acl
+    from contract.listing import contract_acl
 
     typer.echo(contract_acl(store, as_json=json))
 
