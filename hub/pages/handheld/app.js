@@ -41,7 +41,17 @@ function keep(changes) {
 
 // --- in and out
 
+// A sign-in code is this page's address with #clerk=…&password=… (as a QR code on paper, or the demo's frame). The part
+// behind # is never sent to the server; it is taken off the address at once, so that no history keeps a password.
+function takeSignInCode() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  if (!given.has("clerk") || !given.has("password")) return;
+  keep({ clerk: given.get("clerk"), password: given.get("password") });
+  history.replaceState(null, "", location.pathname + location.search);
+}
+
 async function start() {
+  takeSignInCode();
   const { language, clerk, password } = kept();
   app.words = new Words(language ?? (navigator.language.startsWith("ja") ? "ja" : "en"));
   try {

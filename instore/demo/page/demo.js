@@ -133,5 +133,5 @@ stream.onmessage = ({ data }) => { const happening = JSON.parse(data); line(happ
 
 const info = await (await fetch("info")).json();
 set("clerk", info.clerk);
-set("sign", `Sign in as ${info.clerk} with password ${info.password}`);
-$("handheld").src = info.handheld;
+set("sign", "Press the green button when a request comes; after eight seconds a simulated clerk does. ・ 8秒以内に「対応する」を押せます");
+$("handheld").src = `${info.handheld}#${new URLSearchParams({ clerk: info.clerk, password: info.password })}`;
