@@ -146,14 +146,16 @@ async def test_last_words_on_purpose_and_by_accident(kind: str, tmp_path: Path) 
 
 
 async def test_what_the_library_refuses_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with RealBroker("mosquitto", tmp_path / "b") as broker:
-        async with Party(AGENT, tmp_path, broker.address(AGENT)) as agent:
-            await until(lambda: agent.node.link.up)
-            client = agent.node.link._client
-            monkeypatch.setattr(client, "publish", lambda *a, **k: (_ for _ in ()).throw(OverflowError("no id left")))
-            agent.scan("scan-1")
-            assert agent.node.link.unsent == 1
-            assert agent.engine.unacknowledged() == 1
+    async with (
+        RealBroker("mosquitto", tmp_path / "b") as broker,
+        Party(AGENT, tmp_path, broker.address(AGENT)) as agent,
+    ):
+        await until(lambda: agent.node.link.up)
+        client = agent.node.link._client
+        monkeypatch.setattr(client, "publish", lambda *a, **k: (_ for _ in ()).throw(OverflowError("no id left")))
+        agent.scan("scan-1")
+        assert agent.node.link.unsent == 1
+        assert agent.engine.unacknowledged() == 1
 
 
 async def test_arrivals_beyond_the_limit_are_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
