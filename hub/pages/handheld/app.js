@@ -45,14 +45,16 @@ function keep(changes) {
 // behind # is never sent to the server; it is taken off the address at once, so that no history keeps a password.
 function takeSignInCode() {
   const given = new URLSearchParams(location.hash.slice(1));
-  if (!given.has("clerk") || !given.has("password")) return;
-  keep({ clerk: given.get("clerk"), password: given.get("password") });
+  if (!given.has("clerk") || !given.has("password")) return {};
+  const credentials = { clerk: given.get("clerk"), password: given.get("password") };
+  keep(credentials);
   history.replaceState(null, "", location.pathname + location.search);
+  return credentials;
 }
 
 async function start() {
-  takeSignInCode();
-  const { language, clerk, password } = kept();
+  const given = takeSignInCode();
+  const { language, clerk, password } = { ...kept(), ...given }; // in a frame of another site nothing may be kept
   app.words = new Words(language ?? (navigator.language.startsWith("ja") ? "ja" : "en"));
   try {
     app.config = await (await fetch("./config.json", { cache: "no-cache" })).json();

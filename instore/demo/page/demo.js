@@ -41,7 +41,7 @@ function event(happening) {
   const data = message.data ?? {};
   switch (type) {
     case "instore.demo.shopper":
-      person(15, 230, message.does === "comes" ? message.name : null);
+      person(70, 230, message.does === "comes" ? message.name : null);
       if (message.does === "comes") { clock = {}; $("times").replaceChildren(); }
       break;
     case "instore.sighting.v1":
