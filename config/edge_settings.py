@@ -88,9 +88,10 @@ class EdgeSettings(Section):
     def _consistent(self) -> EdgeSettings:
         if self.beacons is None and not self.lane:
             raise ValueError("this agent has nothing to do: give it [beacons], a [[lane]], or both")
-        if self.mqtt.username != f"agent-{self.agent}":
+        if not self.mqtt.shared_user and self.mqtt.username != f"agent-{self.agent}":
             raise ValueError(
-                f"mqtt.username is {self.mqtt.username!r}; the broker knows this agent as 'agent-{self.agent}'"
+                f"mqtt.username is {self.mqtt.username!r}; the broker knows this agent as 'agent-{self.agent}' "
+                "(with a broker that has one user for all: shared_user = true)"
             )
         ids = [lane.id for lane in self.lane]
         same = sorted({lane for lane in ids if ids.count(lane) > 1})

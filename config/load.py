@@ -65,7 +65,7 @@ def resolve(settings_file: Path, value: Path) -> Path:
 
 
 def _sentence(item: Any, kind: type[BaseModel]) -> str:
-    key = ".".join(str(part) for part in item["loc"]) or "the file"
+    key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "missing":
         return f"{key} is missing"
     if item["type"] == "extra_forbidden":
@@ -73,8 +73,16 @@ def _sentence(item: Any, kind: type[BaseModel]) -> str:
         close = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
         return f"{key} is not a known key; {hint}"
-    found = repr(item.get("input"))[:80]
-    return f"{key}: {item['msg']}; found {found}"
+    where = f"{key}: " if key else ""
+    return f"{where}{item['msg'].removeprefix('Value error, ')}{_found(item)}"
+
+
+def _found(item: Any) -> str:
+    """What stood there. A password never reaches a log, whether by its own key or by its section's."""
+    value = item.get("input")
+    if isinstance(value, dict | list | BaseModel) or any("password" in str(part) for part in item["loc"]):
+        return ""
+    return f"; found {repr(value)[:80]}"
 
 
 def _known_keys(kind: type[BaseModel], where: tuple[Any, ...]) -> list[str]:

@@ -19,6 +19,8 @@ class MqttSettings(Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 1883
     username: str
+    shared_user: bool = False
+    """The broker knows one user for several programs (then nothing on it keeps them apart): any user name will do."""
     password: str | None = None
     password_file: Path | None = None
     tls: bool = False

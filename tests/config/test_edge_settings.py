@@ -91,3 +91,18 @@ def test_a_password_file_that_is_missing_is_named(tmp_path: Path) -> None:
     settings = read(tmp_path, EXIT)
     with pytest.raises(SettingsError, match=r"mqtt.password_file: .*agent-exit: No such file"):
         settings.mqtt.secret(tmp_path / "edge.toml")
+
+
+def test_a_broker_with_one_user_for_all(tmp_path: Path) -> None:
+    text = changed('"agent-exit"', '"store"\nshared_user = true')
+    assert read(tmp_path, text).mqtt.username == "store"
+
+
+@pytest.mark.parametrize("value", ['"geheim"\npassword_file = "x"', "123456"])
+def test_no_sentence_tells_a_password(tmp_path: Path, value: str) -> None:
+    lines = [line for line in EXIT.splitlines() if "password_file" not in line]
+    text = "\n".join(lines).replace("[mqtt]", f"[mqtt]\npassword = {value}")
+    with pytest.raises(SettingsError, match=r"mqtt(\.password)?: ") as raised:
+        read(tmp_path, text)
+    assert "geheim" not in str(raised.value)
+    assert "123456" not in str(raised.value)
