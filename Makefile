@@ -22,7 +22,7 @@ layers:
 	@$(BIN)/lint-imports
 
 pytest:
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q -n 2 --dist worksteal
 
 rows: setup       ## every row of the mission with its tests, passed and failed
 	@$(BIN)/python scripts/rows.py
