@@ -14,7 +14,9 @@ _REPORT: dict[str, dict[str, str]] = {}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--rows-report", default=None, help="write the outcome of every test of a mission row to this JSON file")
+    parser.addoption(
+        "--rows-report", default=None, help="write the outcome of every test of a mission row to this JSON file"
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,7 +31,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         outcomes = _REPORT.setdefault(str(row), {})
         # A test counts as passed only if its call passed and neither set-up nor tear-down failed.
         if report.when == "call" or report.outcome != "passed":
-            outcomes[report.nodeid] = report.outcome if outcomes.get(report.nodeid) in (None, "passed") else outcomes[report.nodeid]
+            outcomes[report.nodeid] = (
+                report.outcome if outcomes.get(report.nodeid) in (None, "passed") else outcomes[report.nodeid]
+            )
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
