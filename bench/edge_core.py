@@ -27,7 +27,7 @@ async def until_up(node: Node) -> None:
     """Wait for a connection. Raises BenchError."""
     try:
         async with asyncio.timeout(READY_S):
-            while not node.link.up:
+            while not node.link.up:  # noqa: ASYNC110  # a node tells this to its program only
                 await asyncio.sleep(0.01)
     except TimeoutError:
         raise BenchError(f"no connection to the broker: {node.link.trouble}") from None

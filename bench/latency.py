@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,6 @@ ENTRANCE = "entrance"
 WARM_UP = 20
 SLICE_S = 0.5
 ANSWER_S, READY_S = 5.0, 20.0
-EVERY_S = 0.005
-"""From one bare round trip, or one sighting, to the next."""
 SIGHTINGS_MAX = 1900
 """Each is of a customer of her own and opens a visit; an agent follows 2,000 beacons at a time."""
 SCANS_PER_S = 20
@@ -104,24 +103,26 @@ class _Parts:
     sync_s: list[float] = field(default_factory=list)
     posted: int = 0
 
-    async def bare(self, until: float) -> None:
-        """Round trips through the broker, until a monotonic time."""
+    async def bare(self, until: float, count: int) -> None:
+        """Round trips through the broker, until a monotonic time, at most `count`."""
         payload = bytes(far_end.ASK_BYTES)
-        while time.monotonic() < until:
+        for _ in range(count):
+            if time.monotonic() >= until:
+                return
             ask = partial(self.near.publish, far_end.ASK, payload, far_end.ASK_QOS)
             self.bare_s.append(await self.replies.time(ask, "bare round trip"))
-            await asyncio.sleep(EVERY_S)
 
-    async def sight(self, until: float) -> None:
+    async def sight(self, until: float, count: int) -> None:
         """Customers who arrive, one after another."""
-        while time.monotonic() < until and (number := next(self.customers, None)) is not None:
+        for number in islice(self.customers, count):
             self.sighting_s.append(await self.alerts.time(partial(self._appear, number), f"sighting of {number}"))
-            await asyncio.sleep(EVERY_S)
+            if time.monotonic() >= until:
+                return
 
     def _appear(self, number: int) -> None:
         self.sightings.on_advert(advert(beacon(number), time.monotonic()))
 
-    async def scan(self, until: float) -> None:
+    async def scan(self, until: float, _count: int) -> None:
         """Customers who leave, at all lanes in turn. Their sales are posted before."""
         codes = self.store.exit_codes(self.posted, max(1, int((until - time.monotonic()) * SCANS_PER_S)))
         self.posted += len(codes)
@@ -159,21 +160,20 @@ async def _warm_up(parts: _Parts) -> None:
             if time.monotonic() > end:
                 raise
     await parts.alerts.time(partial(parts._appear, next(parts.customers)), "the first sighting", READY_S)
-    for _ in range(WARM_UP):
-        await parts.sight(time.monotonic() + EVERY_S)
-    await parts.scan(time.monotonic() + SLICE_S)
-    await parts.bare(time.monotonic() + 0.1)
+    for part in (parts.bare, parts.sight, parts.scan):
+        await part(time.monotonic() + SLICE_S, WARM_UP - 1)
     for found in (parts.bare_s, parts.sighting_s, parts.scan_s):
         found.clear()
 
 
 async def _in_turn(parts: _Parts, seconds: float, *, shown: bool) -> None:
     slices = max(1, round(seconds / SLICE_S))
+    count = max(1, SIGHTINGS_MAX // slices)
     with progress(3 * seconds, shown=shown) as bar:
         task = bar.add_task("latency", total=slices)
         for _ in range(slices):
             for part in (parts.bare, parts.sight, parts.scan):
-                await part(time.monotonic() + seconds / slices)
+                await part(time.monotonic() + seconds / slices, count)
             parts.sync_s += syncs(parts.store.folder, SYNCS)
             bar.advance(task)
 
