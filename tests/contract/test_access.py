@@ -44,7 +44,7 @@ def test_what_is_no_filter_is_never_covered(asked: str) -> None:
     assert not any(covers("/".join("+" * size), asked) for size in (1, 2, 3))
 
 
-@pytest.mark.row("C8")
+@pytest.mark.row("C12")
 @pytest.mark.parametrize("role", list(Role))
 def test_the_table_read_a_second_time(role: Role) -> None:
     """Own ID in the own level, any ID elsewhere, and nothing besides: straight from the rows."""

@@ -20,7 +20,7 @@ each_row = pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: chan
 
 
 @pytest.mark.row("C12")
-@pytest.mark.row("C8")
+@pytest.mark.row("C12")
 def test_nothing_personal_is_retained() -> None:
     assert [channel.name for channel in CHANNELS if channel.personal and channel.retain] == []
     assert [channel.name for channel in CHANNELS if channel.personal] != []
