@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gmqtt
@@ -28,7 +28,12 @@ class BareClient:
     async def open(self, *subscriptions: tuple[str, int]) -> None:
         """Connect and subscribe (filter, QoS). Raises BenchError."""
         granted: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
-        self._client.on_subscribe = lambda _c, _m, codes, _p: granted.done() or granted.set_result(list(codes))
+
+        def on_subscribe(_client: Any, _mid: int, codes: Sequence[int], _properties: Any) -> None:
+            if not granted.done():
+                granted.set_result(list(codes))
+
+        self._client.on_subscribe = on_subscribe
         try:
             async with asyncio.timeout(CONNECT_S):
                 await self._client.connect(self._address.host, self._address.port, version=MQTTv311, keepalive=60)

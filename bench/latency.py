@@ -31,13 +31,13 @@ from bench import far_end
 from bench.client import BareClient
 from bench.edge_core import advert, edge_node, edge_sightings
 from bench.lanes import Lanes, running_lanes
-from bench.measure import machine, progress, summary, syncs
+from bench.measure import machine, progress, quiet, summary, syncs
 from bench.store import CLERK, NEAR, STORE, BenchError, BenchStore, beacon, bench_store
 from contract.access import Principal
 from contract.messages import Role
 from edge.sightings import Sightings
 
-AGENTS = {"exit-1": ("1", "2"), "exit-2": ("3", "4")}
+AGENTS: dict[str, tuple[str, ...]] = {"exit-1": ("1", "2"), "exit-2": ("3", "4")}
 ENTRANCE = "entrance"
 WARM_UP = 20
 SLICE_S = 0.5
@@ -51,6 +51,7 @@ SYNCS = 20
 
 def main(as_json: bool, seconds: float, folder: Path | None = None) -> int:
     """Measure each part for `seconds` and print; 0. Raises BenchError, broker.errors.BrokerError."""
+    quiet()
     with bench_store((ENTRANCE, *AGENTS), SIGHTINGS_MAX + WARM_UP, folder) as store:
         store.start_broker()
         store.start_hub()
@@ -146,6 +147,7 @@ async def _run(store: BenchStore, seconds: float, *, shown: bool) -> dict[str, A
         parts = _Parts(store, near, replies, sightings, alerts, lanes, iter(range(store.customers)))
         await _warm_up(parts)
         await _in_turn(parts, seconds, shown=shown)
+    store.check_hub_took_everything()
     return {"benchmark": "latency", "seconds": seconds, "broker": "mosquitto", **about, **_figures(parts)}
 
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import platform
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import structlog
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 BAR_FROM_S = 2.0
+
+
+def quiet() -> None:
+    """Only warnings, and those on standard error: standard output is for figures."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+                        logger_factory=structlog.PrintLoggerFactory(sys.stderr), cache_logger_on_first_use=False)  # fmt: skip
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -14,11 +14,12 @@ import secrets
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from bench.children import die_with_parent
@@ -28,6 +29,7 @@ from broker.mosquitto_process import start_mosquitto
 from contract.access import Principal
 from contract.messages import Role
 from delivery.link import Address
+from hub.exit_keys import read_keys
 from hub.importing import import_customers
 
 STORE, HUB, CLERK = "bench", "main", "c01"
@@ -65,6 +67,8 @@ class BenchStore:
         write_mosquitto_config(self.path("mosquitto"), STORE, credentials, tcp_port=self.port, ws_port=ws_port)
         _let_bench_speak(self.path("mosquitto") / DYNAMIC_SECURITY)
         self._write_hub()
+        self.keys = read_keys(self.path("hub.toml"), (self.path("exit-code-key.pem"),))
+        """The hub's own, made before it starts."""
 
     def path(self, name: str) -> Path:
         return self.folder / name
@@ -155,6 +159,13 @@ reoffer_s = 3600
         assert self._hub is not None
         fields = Path(f"/proc/{self._hub.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def check_hub_took_everything(self) -> None:
+        """Raises BenchError when the hub put a message aside: then the figures would be of something else."""
+        with closing(sqlite3.connect(f"file:{self.path('hub.sqlite')}?mode=ro", uri=True)) as db:
+            row = db.execute("SELECT count(*), min(reason || ': ' || detail) FROM quarantine").fetchone()
+        if row[0]:
+            raise BenchError(f"the hub could not use {row[0]} messages, such as: {row[1]}")
 
     def said(self, name: str) -> str:
         """The last lines of a program's log, for an error's sentence."""
