@@ -21,7 +21,7 @@ from hub.database.sales import CodeRow, SaleRow
 from hub.days import plausible, recent_day, store_day
 from hub.exit_keys import KeyRing
 from hub.rules.policy import Policy
-from hub.saying import count, decided
+from hub.saying import bought, count
 
 Name = Annotated[str, StringConstraints(max_length=200)]
 Minor = Annotated[int, Field(ge=0, le=10**12)]
@@ -142,8 +142,9 @@ class Purchases:
                          terminal=sale.paid_on == "terminal")  # fmt: skip
         visit = visits.latest(tx.db, customer.customer, recent_day(tx.utc, self.settings.store.zone))
         raised = "" if rank == customer.rank else f", reaches {rank}"
-        decided(tx, visit, f"sale-{sale.sale}", "sale", f"sale {sale.sale}: {sale.amount_minor} {sale.currency} "
-                f"paid on {sale.paid_on}, {points} points{raised}")  # fmt: skip
+        if visit is not None:
+            bought(tx, visit, sale.sale, f"{sale.sale}: {sale.amount_minor} {sale.currency} paid on {sale.paid_on}, "
+                   f"{points} points{raised}")  # fmt: skip
         return customer.customer
 
     def _answer(self, tx: Tx, sale: SalePost, customer_known: bool, *, created: bool) -> SaleTaken:

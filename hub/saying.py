@@ -21,15 +21,15 @@ def say(tx: Tx, name: str, data: Payload, summary: str, *, visit: str | None, ca
     return id
 
 
-def heard(tx: Tx, message: Message, visit: str | None, summary: str) -> None:
-    """Note a message that came in. Nothing is noted of what concerns no visit."""
+def heard(tx: Tx, message: Message, visit: str | None, summary: str, *, cause: str | None = None) -> None:
+    """Note a message that came in, with the cause that we know if its sender knew none. Not what concerns no visit."""
     if visit is not None:
         sent = times.text(message.time) if message.time is not None and message.time.tzinfo is not None else None
         trace.add(
             tx.db,
             visit,
             message.id,
-            message.cause,
+            message.cause or cause,
             message.channel.event_type,
             message.source,
             sent,
@@ -45,6 +45,21 @@ def decided(tx: Tx, visit: str | None, cause: str, what: str, summary: str) -> s
         at = times.text(tx.utc)
         trace.add(tx.db, visit, id, cause, "decision", "hub", at, at, summary)
     return id
+
+
+def bought(tx: Tx, visit: str, sale: str, summary: str) -> None:
+    """Note a sale that the POS posted: it belongs to the visit, and what its exit code brings follows from it."""
+    at, cause = times.text(tx.utc), trace.id_of(tx.db, visit, BY_NAME["visit_opened"].event_type)
+    trace.add(tx.db, visit, _sale(sale), cause, "sale", "hub", at, at, summary)
+
+
+def sale_hop(tx: Tx, visit: str, sale: str) -> str | None:
+    """The ID under which `bought` noted this sale in this visit; None if it did not."""
+    return _sale(sale) if trace.has(tx.db, visit, _sale(sale)) else None
+
+
+def _sale(sale: str) -> str:
+    return f"sale-{sale}"
 
 
 def count(tx: Tx, counters: Counter[str], name: str) -> None:

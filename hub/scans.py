@@ -39,7 +39,7 @@ from hub.database.sales import CodeRow, SaleRow
 from hub.days import plausible, recent_day
 from hub.passages import Passages
 from hub.rules.policy import Policy
-from hub.saying import count, decided, heard, say
+from hub.saying import count, decided, heard, sale_hop, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,8 @@ class Scans:
             )
             return
         asked = self._gather(tx, message, scan)
-        heard(tx, message, asked.visit, f"code {scan.code_id} of sale {scan.sale} at {'/'.join(asked.lane)}")
+        words = f"code {scan.code_id} of sale {scan.sale} at {'/'.join(asked.lane)}"
+        heard(tx, message, asked.visit, words, cause=sale_hop(tx, asked.visit, scan.sale))
         try:
             claims = self._verify(tx, scan)
         except ExitCodeError as error:

@@ -24,7 +24,7 @@ _INSERT = "INSERT INTO trace (visit, id, cause, type, source, sent, taken, summa
 
 def add(db: Connection, visit: str, id: str, cause: str | None, type: str, source: str, sent: str | None, taken: str,
         summary: str) -> None:  # fmt: skip
-    """One hop of a visit. `type` is the CloudEvents type, or `decision`."""
+    """One hop of a visit. `type` is the CloudEvents type, or `decision` or `sale`."""
     db.execute(_INSERT, (visit, id, cause, type, source, sent, taken, summary))
 
 
@@ -34,6 +34,17 @@ def of_visit(db: Connection, visit: str) -> list[TraceRow]:
         "SELECT id, cause, type, source, sent, taken, summary FROM trace WHERE visit = ? ORDER BY row", (visit,)
     )
     return [TraceRow(*row) for row in rows]
+
+
+def id_of(db: Connection, visit: str, type: str) -> str | None:
+    """The first hop of this type in a visit."""
+    row = db.execute("SELECT id FROM trace WHERE visit = ? AND type = ? ORDER BY row LIMIT 1", (visit, type)).fetchone()
+    return row[0] if row else None
+
+
+def has(db: Connection, visit: str, id: str) -> bool:
+    """Whether a visit has this hop."""
+    return db.execute("SELECT 1 FROM trace WHERE visit = ? AND id = ?", (visit, id)).fetchone() is not None
 
 
 def last_visit(db: Connection) -> str | None:

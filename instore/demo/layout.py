@@ -43,6 +43,7 @@ class Layout:
 
     folder: Path
     broker: BrokerPlace
+    store: str
     hub_port: int
     api_key: str
     passwords: dict[str, str]
@@ -73,10 +74,15 @@ def broker_place(text: str) -> BrokerPlace:
     """`amqtt`, `mosquitto`, or `mqtt://user:password@host:port`. Raises ValueError for anything else."""
     if text in ("amqtt", "mosquitto"):
         return BrokerPlace(text, "127.0.0.1", free_port(), free_port())
-    url = urlsplit(text)
+    try:
+        url = urlsplit(text)
+        port = url.port or 1883
+    except ValueError:  # a port out of range, a broken IPv6 address
+        url, port = urlsplit(""), 0
     if url.scheme != "mqtt" or not url.hostname or not url.username:
-        raise ValueError(f"--broker {text!r}: expected amqtt, mosquitto or mqtt://user:password@host:port")
-    return BrokerPlace("other", url.hostname, url.port or 1883, 0, unquote(url.username), unquote(url.password or ""))
+        # Not the text itself: there may be a password in it.
+        raise ValueError("--broker: expected amqtt, mosquitto or mqtt://user:password@host:port")
+    return BrokerPlace("other", url.hostname, port, 0, unquote(url.username), unquote(url.password or ""))
 
 
 def make_layout(folder: Path, broker: BrokerPlace) -> Layout:
@@ -88,7 +94,9 @@ def make_layout(folder: Path, broker: BrokerPlace) -> Layout:
     people = [Principal(Role.HUB, HUB), Principal(Role.AGENT, ENTRANCE), Principal(Role.AGENT, EXIT),
               Principal(Role.OBSERVER, "demo"), *(Principal(Role.CLERK, clerk) for clerk in CLERKS)]  # fmt: skip
     passwords = {person.username: credentials.issue(person) for person in people}
-    layout = Layout(folder, broker, free_port(), secrets.token_urlsafe(24), passwords)
+    # On a broker of somebody else a store of its own: nothing of another store there, nor of an earlier demo, is heard.
+    store = STORE if broker.username is None else f"demo-{secrets.token_hex(4)}"
+    layout = Layout(folder, broker, store, free_port(), secrets.token_urlsafe(24), passwords)
     for name in ("rules.toml", "messages.toml", "incentives.toml", "customers.csv"):
         shutil.copy(SHIPPED / name, folder / name)
     _write(folder / "hub.toml", _hub(layout))
@@ -130,6 +138,7 @@ def _mqtt(layout: Layout, role: Role, own: str) -> str:
 host = {json.dumps(layout.broker.host)}
 port = {layout.broker.port}
 username = {json.dumps(username)}
+shared_user = {json.dumps(layout.broker.username is not None)}
 password = {json.dumps(password)}
 """
 
@@ -142,7 +151,7 @@ messages = "messages.toml"
 incentives = "incentives.toml"
 
 [store]
-id = "{STORE}"
+id = "{layout.store}"
 name = {{ ja = "銀座店", en = "Ginza" }}
 time_zone = "Asia/Tokyo"
 {_mqtt(layout, Role.HUB, HUB)}
@@ -157,7 +166,7 @@ reoffer_s = 2
 
 
 def _entrance(layout: Layout) -> str:
-    return f"""store = "{STORE}"
+    return f"""store = "{layout.store}"
 agent = "{ENTRANCE}"
 database = "entrance.sqlite"
 heartbeat_s = 2
@@ -170,7 +179,7 @@ silence_s = 2
 
 
 def _exit(layout: Layout) -> str:
-    return f"""store = "{STORE}"
+    return f"""store = "{layout.store}"
 agent = "{EXIT}"
 database = "exit.sqlite"
 heartbeat_s = 2

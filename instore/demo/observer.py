@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import urllib.error
 import urllib.request
@@ -13,8 +14,9 @@ from contract.access import Principal, grants
 from contract.errors import ContractError
 from contract.messages import BY_NAME, Role
 from contract.topics import parse
+from delivery.engine import Publication
 from delivery.link import Address, Link
-from instore.demo.layout import STORE, Layout
+from instore.demo.layout import Layout
 
 
 class Observer:
@@ -25,15 +27,37 @@ class Observer:
         me = Principal(Role.OBSERVER, "demo")
         username, password = layout.account(Role.OBSERVER, "demo")
         address = Address(layout.broker.host, layout.broker.port, username, password, client_id=me.client_id("watch"))
-        wanted = [(g.filter, BY_NAME[g.channel].qos) for g in grants(me, STORE) if g.action == "subscribe"]
+        wanted = [(g.filter, BY_NAME[g.channel].qos) for g in grants(me, layout.store) if g.action == "subscribe"]
         self._wake = asyncio.Event()
-        self.link = Link(address, wanted, will=None, on_up=lambda: None, on_down=lambda _: None, on_wake=self._wake.set)
+        self._tried = asyncio.Event()
+        self._retained: set[str] = set()
+        """Topics where the broker keeps something for this store."""
+        self._forgotten = asyncio.Event()
+        self.link = Link(address, wanted, will=None, on_up=self._tried.set, on_down=lambda _: self._tried.set(),
+                         on_wake=self._wake.set)  # fmt: skip
 
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.link.run(), name="observer's link")
             tasks.create_task(self._read(), name="observer")
+
+    async def let_in(self, timeout_s: float) -> str:
+        """Wait for the first try to connect; returns "" when it succeeded, else a sentence."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._tried.wait()
+        return "" if self.link.up else self.link.trouble
+
+    async def clear(self, timeout_s: float) -> None:
+        """Leave nothing of this store on the broker."""
+        for topic in self._retained:
+            self.link.publish(Publication(topic, b"", 1, retain=True))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self._retained:
+                    self._forgotten.clear()
+                    await self._forgotten.wait()
 
     async def _read(self) -> None:
         while True:
@@ -45,6 +69,12 @@ class Observer:
     def _one(self, topic: str, payload: bytes) -> None:
         try:
             channel, ids = parse(topic)
+            if not payload:  # the broker forgets what it kept there
+                self._retained.discard(topic)
+                self._forgotten.set()
+                return
+            if channel.retain:
+                self._retained.add(topic)
             message = json.loads(payload)
         except (ContractError, ValueError):
             return  # the hub quarantines and counts it

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from instore.demo.layout import BEACONS, DEFAULT_FOLDER, Layout, broker_place, make_layout
 from instore.demo.record import Happening, Record
-from instore.demo.stage import Stage
+from instore.demo.stage import NoBroker, Stage
 from instore.demo.summary import summary
 from instore.demo.visit import Gone, Play, Shopper
 from instore.logs import configure
@@ -54,16 +54,18 @@ async def _once(layout: Layout, options: DemoOptions) -> int:
         await stage.start()
         missing = await stage.ready(READY_S)
         if missing:
-            failure = f"not ready within {READY_S:g} s: {', '.join(missing)}; see {layout.path('logs')}"
+            failure = f"the store does not get ready: {'; '.join(missing)}; see {layout.path('logs')}"
         else:
             await Play(stage).visit(HANAKO, arrive=lambda: stage.appear(HANAKO.customer, HANAKO.beacon, (0.4, 0.0)))
-    except Gone as gone:
-        failure = str(gone)
+    except (Gone, NoBroker) as error:
+        failure = str(error)
     finally:
         await stage.stop()
     result = summary(record.all, layout.path("receipts"), layout.path("sim/gate.json"))
     result["ok"] = result["ok"] and not failure
     record.add("instore.demo.summary", {**result, "failure": failure, "folder": str(layout.folder)})
+    if failure and options.json:
+        print(f"instore: {failure}", file=sys.stderr)
     return 0 if result["ok"] else 1
 
 

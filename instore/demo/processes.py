@@ -14,8 +14,8 @@ from pathlib import Path
 
 RESTART_S = 0.3
 STOP_S = 5.0
-FAST_DEATHS = 5
-"""So many deaths within a second of the start, in a row, and a program is given up: its log says why."""
+FAST_S, FAST_DEATHS = 5.0, 5
+"""So many ends with an error, each so soon after the start, in a row, and a program is given up: its log says why."""
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Processes:
             code = await self._one_life(program)
             if not program.restart:
                 return
-            fast = fast + 1 if loop.time() - began < 1.0 else 0
+            fast = fast + 1 if (code or 0) > 0 and loop.time() - began < FAST_S else 0
             if fast >= FAST_DEATHS:
                 self._on_change(program.name, "gave up", None)
                 return

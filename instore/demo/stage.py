@@ -13,14 +13,20 @@ from broker.mosquitto_process import mosquitto_command
 from contract.messages import Role
 from hub.importing import import_customers
 from instore.demo.hardware import Simulator
-from instore.demo.layout import CLERKS, ENTRANCE, EXIT, HEARTBEAT, LANE, STORE, Layout
+from instore.demo.layout import CLERKS, ENTRANCE, EXIT, HEARTBEAT, LANE, Layout
 from instore.demo.observer import Observer, get_json
 from instore.demo.processes import Processes, Program
 from instore.demo.record import Happening, Record
 
 ANSWER_AFTER_MS = 400
+LET_IN_S = 10.0
+CLEAR_S = 2.0
 PLACES = {"hci0": (0.0, 0.0)}
 """Where the entrance's adapter is, in metres; the street is at y < 0, the door at the origin."""
+
+
+class NoBroker(ConnectionError):
+    """The broker that is said to be there is not, or does not let us in; the sentence says which."""
 
 
 class Stage:
@@ -40,6 +46,8 @@ class Stage:
         self.status: dict[str, str] = {}
         """Newest state by program or device: `hub`, `agent/exit`, `exit/gate-1`, `clerk/c01`."""
         self._pictures: dict[str, str] = {}
+        self._given_up: list[str] = []
+        self._own_broker = layout.broker.username is None
         self._tasks: list[asyncio.Task[None]] = []
 
     # --- programs
@@ -52,11 +60,14 @@ class Stage:
         import_customers(self.layout.path("hub.toml"), self.layout.path("customers.csv"), quiet=True)
         for program in self._broker():
             self.processes.start(program)
-        await self._broker_listens()
-        for program in self._programs():
-            self.processes.start(program)
+        if self._own_broker:
+            await self._broker_listens()
         runs = [self.observer.run(), *(s.run() for s in (self.gate, self.reader, self.printer, self.beacons))]
         self._tasks = [asyncio.create_task(run) for run in runs]
+        if not self._own_broker and (trouble := await self.observer.let_in(LET_IN_S)):
+            raise NoBroker(f"--broker: {trouble}")
+        for program in self._programs():
+            self.processes.start(program)
 
     async def _broker_listens(self) -> None:
         place = self.layout.broker
@@ -97,13 +108,13 @@ class Stage:
         layout, place = self.layout, self.layout.broker
         if place.kind == "amqtt":
             users = str(layout.path("credentials.json"))
-            return [self._program("broker", "broker", "--store", STORE, "--credentials", users,
+            return [self._program("broker", "broker", "--store", self.layout.store, "--credentials", users,
                                   "--port", str(place.port), "--ws-port", str(place.ws_port))]  # fmt: skip
         if place.kind == "mosquitto":
             folder = layout.path("mosquitto")
             folder.mkdir()
             credentials = Credentials(layout.path("credentials.json"))
-            write_mosquitto_config(folder, STORE, credentials, tcp_port=place.port, ws_port=place.ws_port)
+            write_mosquitto_config(folder, layout.store, credentials, tcp_port=place.port, ws_port=place.ws_port)
             return [self._program("broker", command=mosquitto_command(folder))]
         return []
 
@@ -115,16 +126,18 @@ class Stage:
         place, clerk = self.layout.broker, CLERKS[0]
         username, password = self.layout.account(Role.CLERK, clerk)
         answer = () if self._clerk_answers_ms is None else ("--auto-accept-ms", str(self._clerk_answers_ms))
-        return self._program("handheld", "handheld", "--clerk", clerk, "--store", STORE, "--host", place.host,
+        return self._program("handheld", "handheld", "--clerk", clerk, "--store", self.layout.store, "--host", place.host,
                              "--port", str(place.port), "--username", username, "--json", *answer,
                              environment={"INSTORE_PASSWORD": password}, on_line=self._on_handheld)  # fmt: skip
 
     async def stop(self) -> None:
         """End everything."""
+        await self.processes.stop()
+        if not self._own_broker and self.observer.link.up:
+            await self.observer.clear(CLEAR_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.processes.stop()
 
     # --- readiness
 
@@ -137,13 +150,19 @@ class Stage:
         return [*programs, *(name for name in self.DEVICES if self.status.get(name) != "online")]
 
     async def ready(self, timeout_s: float) -> list[str]:
-        """Wait until the whole store is ready; returns what is missing when the time is over."""
-        await self.record.wait(lambda _: not self.missing(), timeout_s)
-        return self.missing()
+        """Wait until the whole store is ready; returns what is missing when the time is over.
+
+        It is over as soon as a program is given up: then this says why.
+        """
+        await self.record.wait(lambda _: bool(self._given_up) or not self.missing(), timeout_s)
+        return self._given_up or self.missing()
 
     # --- what is told
 
     def _on_process(self, name: str, state: str, pid: int | None) -> None:
+        if state == "gave up":
+            log = self.layout.path(f"logs/{name}.log").read_text(encoding="utf-8", errors="replace")
+            self._given_up.append(f"{name} ({(log.strip().splitlines() or ['it said nothing'])[-1]})")
         self.record.add("instore.demo.process", {"name": name, "state": state, "pid": pid})
 
     def _on_message(self, type_: str, message: dict[str, Any], ids: dict[str, str]) -> None:

@@ -95,11 +95,12 @@ async def watch(layout: Layout, port: int, *, as_json: bool) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await stage.start()
-    tasks = [asyncio.create_task(page.run()), asyncio.create_task(_play(stage))]
-    if not as_json:
-        tasks.append(asyncio.create_task(_draw(view, url)))
+    tasks: list[asyncio.Task[None]] = []
     try:
+        await stage.start()
+        tasks += [asyncio.create_task(page.run()), asyncio.create_task(_play(stage))]
+        if not as_json:
+            tasks.append(asyncio.create_task(_draw(view, url)))
         await stop.wait()
     finally:
         for task in tasks:

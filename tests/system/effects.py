@@ -1,0 +1,60 @@
+"""What a visit did, counted where it stays, independently of what the demo says: hub's file, paper, the gate's own memory."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import zxingcpp
+from PIL import Image
+
+ONE_OF_EACH = {
+    "visits": 1,
+    "service requests": 1,
+    "accepted by a clerk": 1,
+    "lane transactions": 1,
+    "coupons": 1,
+    "coupons committed": 1,
+    "codes used": 1,
+    "passages": 1,
+    "receipts on paper": 1,
+    "persons through the gate": 1,
+    "persons without leave": 0,
+    "quarantined": 0,
+}
+
+_IN_HUB = {
+    "visits": "SELECT count(*) FROM visit",
+    "service requests": "SELECT count(*) FROM alert WHERE kind = 'service_request'",
+    "accepted by a clerk": "SELECT count(*) FROM alert WHERE holder = 'c01'",
+    "lane transactions": "SELECT count(*) FROM scan WHERE outcome = 'open' AND passage IS NOT 'not_passed'",
+    "coupons": "SELECT count(*) FROM incentive",
+    "coupons committed": "SELECT count(*) FROM incentive WHERE state = 'committed' AND paper = 'printed'",
+    "codes used": "SELECT count(*) FROM exit_code WHERE used IS NOT NULL",
+    "passages": "SELECT count(*) FROM scan WHERE passage = 'passed'",
+    "quarantined": "SELECT count(*) FROM quarantine",
+}
+
+
+def effects(demo: Path) -> dict[str, int]:
+    """Counts, comparable with ONE_OF_EACH. `demo` is the folder of a demo that has ended."""
+    with closing(sqlite3.connect(demo / "hub.sqlite")) as db:
+        counts = {name: int(db.execute(sql).fetchone()[0]) for name, sql in _IN_HUB.items()}
+        coupons = {row[0] for row in db.execute("SELECT coupon FROM incentive")}
+    gate = json.loads((demo / "sim/gate.json").read_text())
+    on_paper = [code for png in sorted((demo / "receipts").glob("*.png")) for code in qr_codes(png)]
+    counts["receipts on paper"] = len(on_paper)
+    counts["persons through the gate"] = gate["exits"]
+    counts["persons without leave"] = gate["intrusions"] + gate["entries"]
+    assert set(on_paper) <= coupons, "a coupon was printed that the hub does not know"
+    return counts
+
+
+def qr_codes(png: Path) -> list[str]:
+    """The texts of the QR codes in a picture, as zxing-cpp reads them."""
+    with Image.open(png) as picture:
+        return [
+            found.text for found in zxingcpp.read_barcodes(picture) if found.format == zxingcpp.BarcodeFormat.QRCode
+        ]
