@@ -7,7 +7,7 @@ One file, one writer, WAL with `synchronous=FULL`: what is committed survives th
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from delivery.streams import Entry
@@ -46,19 +46,28 @@ MARKS_PER_STREAM = 100
 sent first: an epoch that is 100 starts old is empty."""
 
 
+def connect_file(path: Path | str) -> sqlite3.Connection:
+    """A connection to the file at `path`; whoever calls says where transactions begin and end."""
+    return sqlite3.connect(path, isolation_level=None, cached_statements=512)
+
+
 class JournalError(RuntimeError):
     """The database can't be opened or is not ours; the sentence says which file and what to do."""
 
 
 class Journal:
-    """Opens (or makes) the file at `path` and brings its schema up to date. ":memory:" is for tests of cores."""
+    """Opens (or makes) the file at `path` and brings its schema up to date. ":memory:" is for tests of cores.
 
-    def __init__(self, path: Path | str, migrations: Sequence[Migration] = ()) -> None:
+    `connect` lets a simulation put a disk of its own under the same SQL.
+    """
+
+    def __init__(self, path: Path | str, migrations: Sequence[Migration] = (), *,
+                 connect: Callable[[Path | str], sqlite3.Connection] = connect_file) -> None:  # fmt: skip
         self.path = path
         try:
             if str(path) != ":memory:":
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
-            self.db = sqlite3.connect(path, isolation_level=None, cached_statements=512)
+            self.db = connect(path)
             self.db.execute("PRAGMA journal_mode=WAL")
             self.db.execute("PRAGMA synchronous=FULL")
             self.db.execute("PRAGMA foreign_keys=ON")
