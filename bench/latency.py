@@ -1,7 +1,7 @@
 """`instore bench latency`: sighting to handheld and scan to gate, beside the broker's bare round trip in the same run.
 
-The three are measured in turn, a slice of each again and again, so that a machine which is slow for a while is slow for all
-of them. One message is on its way at a time. All times are of CLOCK_MONOTONIC, which all processes of a machine share.
+Bare round trips and sightings are measured in turn, a slice of each again and again, so that a machine which is slow for a
+while is slow for both; scans follow in the same run. One message is on its way at a time, with a short pause between two. All times are of CLOCK_MONOTONIC, which all processes of a machine share.
 
 - `bare_round_trip`: publish 350 bytes at QoS 0, a second process replies with 700 bytes at QoS 1; gmqtt on both sides.
 - `sighting_to_handheld`: an advertisement of a good customer handed to the edge's core → broker → hub, which opens the
@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,6 +25,7 @@ from typing import Any
 
 import uvloop
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from bench import far_end
@@ -42,6 +43,8 @@ ENTRANCE = "entrance"
 WARM_UP = 20
 SLICE_S = 0.5
 ANSWER_S, READY_S = 5.0, 20.0
+EVERY_S = 0.005
+"""Pause between two: customers do not arrive back to back, and whatever waits for the next has gone to sleep by then."""
 SIGHTINGS_MAX = 1900
 """Each is of a customer of her own and opens a visit; an agent follows 2,000 beacons at a time."""
 SCANS_PER_S = 20
@@ -96,8 +99,8 @@ class _Parts:
     replies: _Answers
     sightings: Sightings
     alerts: _Answers
-    lanes: Lanes
     customers: Iterator[int]
+    lanes: Lanes | None = None
     bare_s: list[float] = field(default_factory=list)
     sighting_s: list[float] = field(default_factory=list)
     scan_s: list[float] = field(default_factory=list)
@@ -112,22 +115,29 @@ class _Parts:
                 return
             ask = partial(self.near.publish, far_end.ASK, payload, far_end.ASK_QOS)
             self.bare_s.append(await self.replies.time(ask, "bare round trip"))
+            await asyncio.sleep(EVERY_S)
 
     async def sight(self, until: float, count: int) -> None:
         """Customers who arrive, one after another."""
         for number in islice(self.customers, count):
-            self.sighting_s.append(await self.alerts.time(partial(self._appear, number), f"sighting of {number}"))
+            self.sighting_s.append(await self.alerts.time(partial(self.appear, number), f"sighting of {number}"))
+            await asyncio.sleep(EVERY_S)
             if time.monotonic() >= until:
                 return
 
-    def _appear(self, number: int) -> None:
+    def appear(self, number: int) -> None:
         self.sightings.on_advert(advert(beacon(number), time.monotonic()))
 
     async def scan(self, until: float, _count: int) -> None:
         """Customers who leave, at all lanes in turn. Their sales are posted before."""
         codes = self.store.exit_codes(self.posted, max(1, int((until - time.monotonic()) * SCANS_PER_S)))
         self.posted += len(codes)
+        assert self.lanes is not None
         self.scan_s += await self.lanes.scan(codes, until)
+
+    async def sync(self, _until: float, _count: int) -> None:
+        """The disk alone."""
+        self.sync_s += syncs(self.store.folder, SYNCS)
 
 
 async def _run(store: BenchStore, seconds: float, *, shown: bool) -> dict[str, Any]:
@@ -143,10 +153,15 @@ async def _run(store: BenchStore, seconds: float, *, shown: bool) -> dict[str, A
         await clerk.open((f"instore/{STORE}/clerk/{CLERK}/alert", 1))
         node = await stack.enter_async_context(edge_node(store, ENTRANCE))
         sightings = await stack.enter_async_context(edge_sightings(node))
-        lanes = await stack.enter_async_context(running_lanes(store, AGENTS, watching))
-        parts = _Parts(store, near, replies, sightings, alerts, lanes, iter(range(store.customers)))
+        bar = stack.enter_context(progress(3 * seconds, shown=shown))
+        parts = _Parts(store, near, replies, sightings, alerts, iter(range(store.customers)))
         await _warm_up(parts)
-        await _in_turn(parts, seconds, shown=shown)
+        await _in_turn(bar, seconds, parts.bare, parts.sight, parts.sync)
+        # The simulated boards are polled and answer without end: they start when nothing else is measured any more.
+        parts.lanes = await stack.enter_async_context(running_lanes(store, AGENTS, watching))
+        await parts.scan(time.monotonic() + SLICE_S, 0)
+        parts.scan_s.clear()
+        await _in_turn(bar, seconds, parts.scan)
     store.check_hub_took_everything()
     return {"benchmark": "latency", "seconds": seconds, "broker": "mosquitto", **about, **_figures(parts)}
 
@@ -161,23 +176,22 @@ async def _warm_up(parts: _Parts) -> None:
         except BenchError:
             if time.monotonic() > end:
                 raise
-    await parts.alerts.time(partial(parts._appear, next(parts.customers)), "the first sighting", READY_S)
-    for part in (parts.bare, parts.sight, parts.scan):
-        await part(time.monotonic() + SLICE_S, WARM_UP - 1)
-    for found in (parts.bare_s, parts.sighting_s, parts.scan_s):
-        found.clear()
+    await parts.alerts.time(partial(parts.appear, next(parts.customers)), "the first sighting", READY_S)
+    await parts.bare(time.monotonic() + SLICE_S, WARM_UP)
+    await parts.sight(time.monotonic() + SLICE_S, WARM_UP)
+    parts.bare_s.clear()
+    parts.sighting_s.clear()
 
 
-async def _in_turn(parts: _Parts, seconds: float, *, shown: bool) -> None:
+async def _in_turn(bar: Progress, seconds: float, *parts: Callable[[float, int], Awaitable[None]]) -> None:
+    """A slice of each part, again and again, until each has had its seconds."""
     slices = max(1, round(seconds / SLICE_S))
     count = max(1, SIGHTINGS_MAX // slices)
-    with progress(3 * seconds, shown=shown) as bar:
-        task = bar.add_task("latency", total=slices)
-        for _ in range(slices):
-            for part in (parts.bare, parts.sight, parts.scan):
-                await part(time.monotonic() + seconds / slices, count)
-            parts.sync_s += syncs(parts.store.folder, SYNCS)
-            bar.advance(task)
+    task = bar.add_task(", ".join(part.__name__ for part in parts), total=slices)
+    for _ in range(slices):
+        for part in parts:
+            await part(time.monotonic() + seconds / slices, count)
+        bar.advance(task)
 
 
 def _figures(parts: _Parts) -> dict[str, Any]:
