@@ -32,10 +32,12 @@ class Node:
 
     `on_link(up, tx)` is called inside a transaction when the connection is there, for the program to say its state again;
     with `up=False` when it is gone. `will` is what the broker says when we vanish, `goodbye` what we say when we stop.
+    `make_link` takes what `Link` takes: a simulation brings a network of its own.
     """
 
     def __init__(self, engine: Engine, address: Address, *, will: Publication | None = None,
-                 goodbye: Publication | None = None, on_link: Callable[[bool, Tx], None] | None = None) -> None:  # fmt: skip
+                 goodbye: Publication | None = None, on_link: Callable[[bool, Tx], None] | None = None,
+                 make_link: Callable[..., Link] = Link) -> None:  # fmt: skip
         self.engine = engine
         self._on_link = on_link
         self._wake = asyncio.Event()
@@ -44,8 +46,8 @@ class Node:
             (g.filter, BY_NAME[g.channel].qos) for g in grants(engine.me, engine.store) if g.action == "subscribe"
         ]
         address = replace(address, client_id=address.client_id or engine.me.username)
-        self.link = Link(address, wanted, will=will, goodbye=goodbye, on_up=self._up, on_down=self._down,
-                         on_wake=self._wake.set)  # fmt: skip
+        self.link = make_link(address, wanted, will=will, goodbye=goodbye, on_up=self._up, on_down=self._down,
+                              on_wake=self._wake.set)  # fmt: skip
         self.disk_trouble = ""
 
     async def run(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import sqlite3
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from contract.payloads import AgentHeartbeat, AgentStatus, ClientState, ExitKeys
 from delivery.clock import Clock
 from delivery.engine import Engine, Publication, Tx
 from delivery.journal import Journal
-from delivery.link import Address
+from delivery.link import Address, Link
 from delivery.node import Node
 from devices import beacon_scanner
 from devices.beacon_scanner import BeaconScanner
@@ -40,30 +41,43 @@ SCANNER = "beacons"
 """Name of the beacon scanner among the agent's devices."""
 
 
+@dataclass(frozen=True)
+class World:
+    """Whatever of the world an agent touches, each made as the class of that name is. A simulation brings its own."""
+
+    journal: Callable[..., Journal] = Journal
+    link: Callable[..., Link] = Link
+    devices: Callable[..., LaneDevices] = LaneDevices
+    scanner: Callable[..., BeaconScanner] = BeaconScanner
+
+
 class Agent:
     """Everything of one agent. `await run()` until cancelled or told to stop by a signal.
 
     Raises SettingsError, JournalError with a sentence for the installer.
     """
 
-    def __init__(self, settings: EdgeSettings, settings_file: Path, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, settings: EdgeSettings, settings_file: Path, *, clock: Clock | None = None, world: World = World()
+    ) -> None:  # frozen
         self.settings = settings
         self._clock = clock or Clock()
         self._started_at = self._clock.monotonic()
         address = _address(settings, settings_file)
         scanning = _scanning(settings.beacons, settings_file) if settings.beacons else None
-        journal = Journal(settings.database, MIGRATIONS)
+        journal = world.journal(settings.database, MIGRATIONS)
         me = Principal(Role.AGENT, settings.agent)
         self.engine = Engine(journal, me, settings.store, self._handle, clock=self._clock)
         self.announcer = Announcer(
             AgentStatus(state=ClientState.READY, version=VERSION, started=self._clock.utc()),
         )
         self.node = Node(self.engine, address, will=self._last_words(ClientState.LOST),
-                         goodbye=self._last_words(ClientState.DISCONNECTED), on_link=self._on_link)  # fmt: skip
+                         goodbye=self._last_words(ClientState.DISCONNECTED), on_link=self._on_link,
+                         make_link=world.link)  # fmt: skip
         self.store = EdgeStore(journal.db)
         self.keys = Keyring(settings.store, self.store.keys())
         self._tasks: set[asyncio.Task[None]] = set()
-        self.lane_devices = {lane.id: LaneDevices(lane, self.announcer.device) for lane in settings.lane}
+        self.lane_devices = {lane.id: world.devices(lane, self.announcer.device) for lane in settings.lane}
         self.lanes = {
             lane.id: LaneRunner(lane, self.node, self.store, self.keys, self.lane_devices[lane.id], self._spawn)
             for lane in settings.lane
@@ -71,7 +85,7 @@ class Agent:
         self.sightings = Sightings(settings.beacons, self.node) if settings.beacons else None
         self.scanner: BeaconScanner | None = None
         if scanning is not None and self.sightings is not None:
-            self.scanner = BeaconScanner(scanning, self.sightings.on_advert, self._on_scanner)
+            self.scanner = world.scanner(scanning, self.sightings.on_advert, self._on_scanner)
 
     def connect_devices(self) -> None:
         """Make the drivers of all lanes and tell them whom to tell."""

@@ -53,7 +53,7 @@ async def run_hub(settings: HubSettings, settings_path: Path) -> None:
         try:
             hub = Hub(settings, keys, lambda: policy.current, version=_version())
             engine = Engine(journal, Principal(Role.HUB, settings.id), settings.store.id, hub.handle)
-            node = Node(engine, address, will=_will(settings), on_link=_on_link(hub, engine))
+            node = Node(engine, address, will=last_will(settings), on_link=on_link(hub, engine))
             app = web.build(hub, node, policy, api_keys)
             await _run(hub, node, policy, app, listener)
             engine.flush()
@@ -67,7 +67,7 @@ async def _run(hub: Hub, node: Node, policy: RunningPolicy, app: FastAPI, listen
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(node.run(), name="node"),
-                tasks.create_task(_tick(hub, node, policy), name="tick"),
+                tasks.create_task(tick(hub, node, policy), name="tick"),
             ]
             server = _Server(
                 uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
@@ -100,7 +100,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _tick(hub: Hub, node: Node, policy: RunningPolicy) -> None:
+async def tick(hub: Hub, node: Node, policy: RunningPolicy) -> None:
     """What time brings: alerts, changed rules, the hub's own status when it has changed, old traces."""
     shown: dict[str, int] = {}
     ticks = 0
@@ -125,7 +125,9 @@ async def _tick(hub: Hub, node: Node, policy: RunningPolicy) -> None:
                 node.disk_trouble = str(error)
 
 
-def _on_link(hub: Hub, engine: Engine) -> Callable[[bool, Tx], None]:
+def on_link(hub: Hub, engine: Engine) -> Callable[[bool, Tx], None]:
+    """What the hub says when the connection is there."""
+
     def tell(up: bool, tx: Tx) -> None:
         if up:
             hub.say_state(tx, engine.counters)
@@ -138,7 +140,7 @@ def _good_bye(hub: Hub, node: Node) -> None:
         hub.say_status(tx, node.engine.counters, ClientState.DISCONNECTED)
 
 
-def _will(settings: HubSettings) -> Publication:
+def last_will(settings: HubSettings) -> Publication:
     """What the broker says when the hub vanishes."""
     channel, ids = BY_NAME["hub_status"], {"hub": settings.id}
     data = HubStatus(state=ClientState.LOST)
