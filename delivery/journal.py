@@ -71,7 +71,9 @@ class Journal:
             self.db.execute("PRAGMA journal_mode=WAL")
             self.db.execute("PRAGMA synchronous=FULL")
             self.db.execute("PRAGMA foreign_keys=ON")
-            self.db.execute("PRAGMA temp_store=MEMORY")  # else a savepoint of 64 KiB opens a file on the way to a commit
+            self.db.execute(
+                "PRAGMA temp_store=MEMORY"
+            )  # else a savepoint of 64 KiB opens a file on the way to a commit
             self.db.execute("PRAGMA busy_timeout=5000")
             self._migrate((*_OWN, *migrations))
         except (sqlite3.Error, OSError) as error:
