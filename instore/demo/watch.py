@@ -37,10 +37,16 @@ class View:
         self._url, self._folder = url, folder
         self._lines: deque[str] = deque(maxlen=LINES)
         self._programs: dict[str, str] = {}
+        self._receipt = ""
+        self._gate_open = False
         self.stage: Stage | None = None
 
     def take(self, happening: Happening) -> None:
         """One happening more."""
+        if happening.type == "instore.demo.printer" and happening.message.get("event") == "printed":
+            self._receipt = str(happening.message.get("text", ""))
+        elif happening.type == "instore.demo.gate" and happening.message.get("event") in ("opened", "closed"):
+            self._gate_open = happening.message["event"] == "opened"
         if happening.type == "instore.demo.process":
             self._programs[happening.message["name"]] = happening.message["state"]
         sentence = tell(happening)
@@ -50,11 +56,11 @@ class View:
     def __rich__(self) -> Group:
         head = Text.assemble(("instore demo  ", "bold"), ("open ", ""), (self._url, "bold cyan underline"),
                              f"   files in {self._folder}   Ctrl-C ends it")  # fmt: skip
-        return Group(head, Columns([self._program_table(), self._device_table()]),
-                     Panel("\n".join(self._lines) or "starting …", title="what happens", height=LINES + 2))  # fmt: skip
+        return Group(head, Columns([self._program_table(), self._device_table(), self._things()], padding=(0, 2)),
+                     Panel(Text("\n".join(self._lines) or "starting …"), title="what happens", height=LINES + 2))  # fmt: skip
 
     def _program_table(self) -> Table:
-        table = Table(title="programs (kill one: it comes back)", title_justify="left")
+        table = Table(caption="kill one: it comes back", caption_justify="left")
         table.add_column("program")
         table.add_column("state")
         table.add_column("pid", justify="right")
@@ -65,13 +71,19 @@ class View:
         return table
 
     def _device_table(self) -> Table:
-        table = Table(title="what they say of themselves", title_justify="left")
-        table.add_column("who")
+        table = Table()
+        table.add_column("says of itself")
         table.add_column("state")
         for name, state in sorted((self.stage.status if self.stage else {}).items()):
             colour = "green" if state in ("ready", "online") else "red"
             table.add_row(name, Text(state, colour))
         return table
+
+    def _things(self) -> Group:
+        """The gate, and the newest receipt as the printer printed it."""
+        flaps = Text("▐   ▌  gate open", "bold green") if self._gate_open else Text("▐█|█▌  gate closed", "bold red")
+        paper = Text("\n".join(line.strip() for line in self._receipt.splitlines() if line.strip()) or "no receipt yet")
+        return Group(flaps, Panel(paper, title="newest receipt", width=50, height=11))
 
 
 async def watch(layout: Layout, port: int, *, as_json: bool) -> int:
