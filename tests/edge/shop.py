@@ -88,6 +88,7 @@ class Shop:
         )
         self.sims: dict[str, ControlClient] = {}
         self.tasks: dict[str, asyncio.Task[Any]] = {}
+        self.processes: list[asyncio.subprocess.Process] = []
         self.receipts: list[dict[str, Any]] = []
         self._stack = AsyncExitStack()
 
@@ -118,7 +119,10 @@ class Shop:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for name in list(self.tasks):
+        for process in self.processes:
+            if process.returncode is None:
+                await self.kill(process)
+        for name in reversed(list(self.tasks)):
             await self.stop(name)
         await self._stack.aclose()
 
@@ -141,9 +145,12 @@ class Shop:
         return made
 
     async def process(self) -> asyncio.subprocess.Process:
-        """An agent in a process of its own, ready."""
-        return await asyncio.create_subprocess_exec(sys.executable, "-c", _RUN, str(self.settings),
-                                                    stdout=asyncio.subprocess.DEVNULL)  # fmt: skip
+        """An agent in a process of its own."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _RUN, str(self.settings), stdout=asyncio.subprocess.DEVNULL
+        )
+        self.processes.append(process)
+        return process
 
     async def kill(self, process: asyncio.subprocess.Process) -> None:
         process.send_signal(signal.SIGKILL)
