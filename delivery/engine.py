@@ -23,21 +23,22 @@ import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
 from random import Random
 
 import structlog
 
-from contract import topics
 from contract.access import Principal
-from contract.envelope import Message, Numbering, decode, encode, source_of
+from contract.envelope import Message, Numbering, decode, encode
 from contract.errors import ContractError
-from contract.messages import BY_NAME, Role, Stream
+from contract.messages import Role, Stream
 from contract.payloads import Payload, Receipt
 from delivery.clock import Clock
 from delivery.journal import Journal
+from delivery.routes import Routes
 from delivery.streams import WINDOW, Entry, OutStream, Verdict, declared_lost, judge
+from delivery.transaction import Publication, Tx
+
+__all__ = ["Engine", "Publication", "Tx"]
 
 log = structlog.get_logger()
 
@@ -49,53 +50,11 @@ BODIES_MAX = 2 * WINDOW
 """Beyond so many waiting messages per stream, bodies that are on disk leave the memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """Something to hand to the MQTT client now."""
-
-    topic: str
-    payload: bytes
-    qos: int
-    retain: bool = False
-    expiry_s: int | None = None
-
-
-Handle = Callable[[Message, "Tx"], None]
+Handle = Callable[[Message, Tx], None]
 
 
 class _Spoilt(Exception):
     """The application failed on a message of a batch that has no savepoints."""
-
-
-class Tx:
-    """What the application may do inside one transaction."""
-
-    def __init__(self, engine: Engine, now: float, utc: datetime) -> None:
-        self.db: sqlite3.Connection = engine.journal.db
-        self.now = now
-        """Monotonic seconds."""
-        self.utc = utc
-        self._engine = engine
-        self.posted: list[tuple[tuple[str, str], Entry]] = []
-        self.published: list[Publication] = []
-        self.effects: list[Callable[[], None]] = []
-        self.undo: list[Callable[[], None]] = []
-
-    def send(self, name: str, data: Payload, *, visit: str | None = None, cause: str | None = None, **ids: str) -> str:
-        """Say something; returns its message ID.
-
-        `name` is a row of `contract.messages`, `ids` the levels of its topic other than our own. Numbered rows are stored
-        in this transaction and sent until they are acknowledged; others are published once, after the commit.
-        """
-        return self._engine._send(self, name, data, visit, cause, ids)
-
-    def after_commit(self, effect: Callable[[], None]) -> None:
-        """Do something to the world once this transaction is on disk."""
-        self.effects.append(effect)
-
-    def on_rollback(self, undo: Callable[[], None]) -> None:
-        """Put something in memory right again if this transaction comes to nothing."""
-        self.undo.append(undo)
 
 
 class Engine:
@@ -114,6 +73,7 @@ class Engine:
         self._rng = rng or Random()
         self._streams: dict[tuple[str, str], OutStream] = {}
         self._next: Counter[tuple[str, str]] = Counter()
+        self._routes = Routes(me, store)
         self._ids = 0
         self._marks = journal.marks()
         self._unsaved: deque[tuple[tuple[str, str], Entry]] = deque()
@@ -132,39 +92,33 @@ class Engine:
         return stream
 
     def _send(self, tx: Tx, name: str, data: Payload, visit: str | None, cause: str | None, ids: dict[str, str]) -> str:
-        channel = BY_NAME[name]
-        ids = self._with_own(ids, topics.fields(channel))
-        topic = topics.topic(channel, self.store, **ids)
+        route = self._routes.find(name, ids)
+        channel, key = route.channel, route.key
         self._ids += 1
         message_id = f"{self.me.username}.{self.epoch}.{self._ids}"
         numbering = None
-        if channel.stream is not None:
-            key = (self._peer(ids), channel.stream.value)
+        if key is not None:
             self._next[key] += 1
             numbering = Numbering(self.epoch, self._next[key], self._next[key])
-        body = encode(Message(channel, ids, data, message_id, source_of(channel, ids), tx.utc, visit, cause, numbering))
-        if numbering is None:
-            tx.published.append(Publication(topic, body, channel.qos, channel.retain, channel.expiry_s))
+        body = encode(Message(channel, route.ids, data, message_id, route.source, tx.utc, visit, cause, numbering))
+        if key is None or numbering is None:
+            tx.published.append(Publication(route.topic, body, channel.qos, channel.retain, channel.expiry_s))
             return message_id
-        entry = Entry(self.epoch, numbering.seq, topic, body, queued=tx.now)
+        entry = Entry(self.epoch, numbering.seq, route.topic, body, queued=tx.now)
         if channel.stream is Stream.CRITICAL:
             entry.row = self.journal.put(*key, entry)
         tx.posted.append((key, entry))
         return message_id
 
-    def _with_own(self, ids: dict[str, str], wanted: tuple[str, ...]) -> dict[str, str]:
-        own = self.me.role.value
-        return {own: self.me.id, **ids} if own in wanted and own not in ids else ids
-
-    def _peer(self, ids: dict[str, str]) -> str:
-        return "hub" if self.me.role is not Role.HUB else f"agent/{ids['agent']}"
-
     # --- transactions
+
+    def _tx(self) -> Tx:
+        return Tx(self.journal.db, self._send, self.clock.monotonic(), self.clock.utc())
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
         """One SQLite transaction of the application's own. Raises what the body raises, after a roll-back."""
-        tx = Tx(self, self.clock.monotonic(), self.clock.utc())
+        tx = self._tx()
         self.journal.db.execute("BEGIN IMMEDIATE")
         try:
             yield tx
@@ -231,7 +185,7 @@ class Engine:
             self._receive(batch, careful=True)
 
     def _receive(self, batch: Sequence[tuple[str, bytes]], *, careful: bool) -> None:
-        tx = Tx(self, self.clock.monotonic(), self.clock.utc())
+        tx = self._tx()
         marks: dict[tuple[str, str, str], int] = {}
         receipts: dict[tuple[str, str, str], bool] = {}
         counted: Counter[str] = Counter()
@@ -346,18 +300,17 @@ class Engine:
                 waiting.nudge(now)
 
     def _acknowledge(self, receipts: dict[tuple[str, str, str], bool], marks: dict[tuple[str, str, str], int]) -> None:
+        hub = self.me.role is Role.HUB
         for key, again in receipts.items():
             sender, stream, epoch = key
             taken = marks.get(key, self._marks.get(key, 0))
-            hub = self.me.role is Role.HUB
-            channel = BY_NAME["receipt_up" if hub else "receipt_down"]
             ids = {"agent": sender.partition("/")[2] if hub else self.me.id}
+            route = self._routes.find("receipt_up" if hub else "receipt_down", ids)
             self._ids += 1
             data = Receipt(stream=Stream(stream).value, epoch=epoch, taken=taken, again=again)
-            body = encode(
-                Message(channel, ids, data, f"{self.me.username}.{self.epoch}.{self._ids}", source_of(channel, ids))
-            )
-            self._publications.append(Publication(topics.topic(channel, self.store, **ids), body, 0))
+            message_id = f"{self.me.username}.{self.epoch}.{self._ids}"
+            body = encode(Message(route.channel, route.ids, data, message_id, route.source))
+            self._publications.append(Publication(route.topic, body, 0))
 
     # --- the wire
 

@@ -63,6 +63,25 @@ class _Client(gmqtt.Client):  # type: ignore[misc]
     def _allow_reconnect(self) -> bool:
         return False  # a connection that ends is replaced by a new client, which carries no stale packet identifiers
 
+    def publish(self, topic: str, payload: bytes, qos: int = 0, retain: bool = False, **properties: Any) -> None:
+        """As the library's; a message without acknowledgement and properties goes out without its detours."""
+        if qos or properties:
+            super().publish(topic, payload, qos, retain, **properties)
+        else:
+            self._connection._protocol.write_data(_packet(topic, payload, retain))
+
+
+def _packet(topic: str, payload: bytes, retain: bool) -> bytes:
+    """PUBLISH at QoS 0 of MQTT 3.1.1 (section 3.3)."""
+    name = topic.encode()
+    left = 2 + len(name) + len(payload)
+    head = bytearray((0x31 if retain else 0x30,))
+    while left > 0x7F:
+        head.append(left & 0x7F | 0x80)
+        left >>= 7
+    head.append(left)
+    return b"".join((head, len(name).to_bytes(2, "big"), name, payload))
+
 
 class Link:
     """Keeps one connection to the broker. `inbox` holds what arrived as (topic, payload); `on_wake` says it did.
