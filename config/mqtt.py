@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from config.load import Section
+from config.load import Section, SettingsError, resolve
+from delivery.link import Address
 
 
 class MqttSettings(Section):
@@ -26,6 +27,9 @@ class MqttSettings(Section):
     tls: bool = False
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     keepalive_s: Annotated[int, Field(ge=2, le=3600)] = 10
+    version: Literal["3.1.1", "5"] = "3.1.1"
+    """With 5, messages carry expiry and content type for other readers; no property of 5 carries meaning for us. The
+    embedded broker speaks 3.1.1 only."""
 
     @model_validator(mode="after")
     def _one_password(self) -> MqttSettings:
@@ -33,10 +37,14 @@ class MqttSettings(Section):
             raise ValueError("give either password or password_file, not both and not neither")
         return self
 
+    def address(self, settings_file: Path) -> Address:
+        """Where to connect and as whom. Raises SettingsError when the password's file can't be read."""
+        return Address(self.host, self.port, self.username, self.secret(settings_file), tls=self.tls,
+                       connect_timeout_s=self.connect_timeout_s, keepalive_s=self.keepalive_s,
+                       version=self.version)  # fmt: skip
+
     def secret(self, settings_file: Path) -> str:
         """The password. Raises SettingsError when its file can't be read."""
-        from config.load import SettingsError, resolve
-
         if self.password is not None:
             return self.password
         path = resolve(settings_file, self.password_file or Path())

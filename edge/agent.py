@@ -22,7 +22,7 @@ from contract.payloads import AgentHeartbeat, AgentStatus, ClientState, ExitKeys
 from delivery.clock import Clock
 from delivery.engine import Engine, Publication, Tx
 from delivery.journal import Journal
-from delivery.link import Address, Link
+from delivery.link import Link
 from delivery.node import Node
 from devices import beacon_scanner
 from devices.beacon_scanner import BeaconScanner
@@ -63,7 +63,7 @@ class Agent:
         self.settings = settings
         self._clock = clock or Clock()
         self._started_at = self._clock.monotonic()
-        address = _address(settings, settings_file)
+        address = settings.mqtt.address(settings_file)
         scanning = _scanning(settings.beacons, settings_file) if settings.beacons else None
         journal = world.journal(settings.database, MIGRATIONS)
         me = Principal(Role.AGENT, settings.agent)
@@ -193,12 +193,6 @@ class Agent:
             quarantined=engine.counters["quarantined"],
             reconnects=max(0, self.node.link.connects - 1),
         )
-
-
-def _address(settings: EdgeSettings, settings_file: Path) -> Address:
-    mqtt = settings.mqtt
-    return Address(mqtt.host, mqtt.port, mqtt.username, mqtt.secret(settings_file), mqtt.tls, mqtt.connect_timeout_s,
-                   mqtt.keepalive_s)  # fmt: skip
 
 
 def _scanning(beacons: BeaconSettings, settings_file: Path) -> beacon_scanner.BeaconSettings:

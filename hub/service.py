@@ -25,7 +25,6 @@ from contract.messages import BY_NAME, Role
 from contract.payloads import ClientState, HubStatus
 from delivery.engine import Engine, Publication, Tx
 from delivery.journal import Journal
-from delivery.link import Address
 from delivery.node import Node
 from hub import web
 from hub.core import Hub
@@ -47,7 +46,7 @@ async def run_hub(settings: HubSettings, settings_path: Path) -> None:
     policy = RunningPolicy(settings)
     api_keys = load_api_keys(settings)
     keys = read_keys(settings_path, settings.exit_code.key_files)
-    address = _address(settings, settings_path)
+    address = settings.mqtt.address(settings_path)
     with _alone(settings_path, settings.database), contextlib.closing(_listen(settings_path, settings)) as listener:
         journal = Journal(settings.database, MIGRATIONS)
         try:
@@ -147,12 +146,6 @@ def last_will(settings: HubSettings) -> Publication:
     message = Message(channel, ids, data, f"hub-{settings.id}.will", source_of(channel, ids))
     topic = topics.topic(channel, settings.store.id, **ids)
     return Publication(topic, encode(message), channel.qos, channel.retain)
-
-
-def _address(settings: HubSettings, settings_path: Path) -> Address:
-    mqtt = settings.mqtt
-    return Address(mqtt.host, mqtt.port, mqtt.username, mqtt.secret(settings_path), tls=mqtt.tls,
-                   connect_timeout_s=mqtt.connect_timeout_s, keepalive_s=mqtt.keepalive_s)  # fmt: skip
 
 
 def _listen(settings_path: Path, settings: HubSettings) -> socket.socket:
