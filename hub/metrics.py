@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from delivery.node import Node
 from hub.core import Hub
+from hub.disk_probe import DiskProbe
 from hub.rules.reload import RunningPolicy
 
 _Family = CounterMetricFamily | GaugeMetricFamily
@@ -19,8 +20,8 @@ _Family = CounterMetricFamily | GaugeMetricFamily
 class Metrics(Collector):
     """All counters of hub and delivery as two families with the label `what`, and gauges of the state."""
 
-    def __init__(self, hub: Hub, node: Node, policy: RunningPolicy) -> None:
-        self._hub, self._node, self._policy = hub, node, policy
+    def __init__(self, hub: Hub, node: Node, policy: RunningPolicy, disk: DiskProbe) -> None:
+        self._hub, self._node, self._policy, self._disk = hub, node, policy, disk
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -45,7 +46,7 @@ class Metrics(Collector):
                 "Age of the oldest of them.",
                 engine.oldest_unacknowledged_s(),
             ),
-            ("instore_hub_database_ok", "0 while the database can't be written.", float(not self._node.disk_trouble)),
+            ("instore_hub_database_ok", "0 while the database can't be written.", float(not self._disk.trouble())),
         ):
             yield GaugeMetricFamily(name, text, value=value)
 

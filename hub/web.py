@@ -23,6 +23,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from delivery.node import Node
 from hub.body_limit import BodyLimit
 from hub.core import Hub
+from hub.disk_probe import DiskProbe
 from hub.explain import NothingToExplain, as_dict, explain_from
 from hub.metrics import Metrics
 from hub.purchases import SalePost, SaleRefused, SaleTaken
@@ -56,15 +57,16 @@ def build(hub: Hub, node: Node, policy: RunningPolicy, api_keys: dict[str, str])
     """The application; it holds no state of its own."""
     app = FastAPI(title=f"instore hub, {hub.settings.store.id}", docs_url=None, redoc_url=None)
     app.add_middleware(BodyLimit, max_bytes=BODY_MAX_BYTES)
-    gate, metrics = Gate(api_keys), Metrics(hub, node, policy)
-    _errors(app)
+    disk = DiskProbe(node)
+    gate, metrics = Gate(api_keys), Metrics(hub, node, policy, disk)
+    _errors(app, disk)
     _api(app, hub, node, gate)
-    _state(app, node, policy, metrics)
+    _state(app, node, policy, metrics, disk)
     _pages(app, hub)
     return app
 
 
-def _errors(app: FastAPI) -> None:
+def _errors(app: FastAPI, probe: DiskProbe) -> None:
     """Every error is one sentence in `error`."""
 
     async def sentence(_request: Request, error: Exception) -> Response:
@@ -79,6 +81,8 @@ def _errors(app: FastAPI) -> None:
         return JSONResponse({"error": "; ".join(problems[:5])}, 422)
 
     async def disk(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, sqlite3.Error)
+        probe.failed(error)
         # The POS posts again; a sale posted twice counts once.
         return JSONResponse({"error": f"the database can't be used now ({error}); nothing was taken, try again"}, 503)
 
@@ -109,13 +113,14 @@ def _api(app: FastAPI, hub: Hub, node: Node, gate: Gate) -> None:
             raise HTTPException(404, str(error)) from None
 
 
-def _state(app: FastAPI, node: Node, policy: RunningPolicy, metrics: Metrics) -> None:
+def _state(app: FastAPI, node: Node, policy: RunningPolicy, metrics: Metrics, disk: DiskProbe) -> None:
     @app.get("/healthz")
     async def health(response: Response) -> dict[str, Any]:
         """Without the broker the hub works on: what it says waits in the outbox."""
-        response.status_code = 503 if node.disk_trouble else 200
+        trouble = disk.trouble()
+        response.status_code = 503 if trouble else 200
         return {
-            "database": node.disk_trouble or "ok",
+            "database": trouble or "ok",
             "broker": node.link.trouble or "ok",
             "rules": policy.problem or "ok",
             "unacknowledged": node.engine.unacknowledged(),

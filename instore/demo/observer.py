@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from contract.access import Principal, grants
+from contract.envelope import decode
 from contract.errors import ContractError
 from contract.messages import BY_NAME, Role
 from contract.topics import parse
@@ -75,11 +76,10 @@ class Observer:
                 return
             if channel.retain:
                 self._retained.add(topic)
-            message = json.loads(payload)
-        except (ContractError, ValueError):
+            decode(topic, payload)
+        except ContractError:
             return  # the hub quarantines and counts it
-        if isinstance(message, dict):
-            self._on_message(channel.event_type, message, {**ids, "channel": channel.name})
+        self._on_message(channel.event_type, json.loads(payload), {**ids, "channel": channel.name})
 
 
 async def get_json(url: str, *, body: dict[str, Any] | None = None, key: str | None = None) -> Any:

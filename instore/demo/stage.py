@@ -132,12 +132,14 @@ class Stage:
 
     async def stop(self) -> None:
         """End everything."""
-        await self.processes.stop()
-        if not self._own_broker and self.observer.link.up:
-            await self.observer.clear(CLEAR_S)
+        if not self._own_broker:
+            await self.processes.stop()
+            if self.observer.link.up:
+                await self.observer.clear(CLEAR_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.processes.stop()
 
     # --- readiness
 

@@ -1,0 +1,70 @@
+"""Every program killed at every moment of a visit, on both brokers: `python -m tests.system.kill_matrix [broker …]`.
+
+Exit code 0 when each visit came to its end with one of each effect. Files of the others are kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.system.effects import ONE_OF_EACH, effects
+from tests.system.playing import PROGRAMS, Kill, Played, leftovers, play
+
+MOMENTS = {
+    "sighting": "instore.sighting.v1",
+    "request": "instore.alert.v1",
+    "answer": "instore.alert.answer.v1",
+    "scan": "instore.lane.scan.v1",
+    "decision": "instore.lane.decision.v1",
+    "printed": "instore.lane.printed.v1",
+    "opened": "instore.lane.opened.v1",
+}
+BROKERS = ("amqtt", "mosquitto")
+
+
+def wrong(played: Played) -> str:
+    """What is not as it has to be after a visit in which programs were killed; "" if all is well."""
+    if not played.killed:
+        return f"nobody was killed: {played.story()}"
+    try:
+        found = effects(played.folder)
+    except (OSError, ValueError, AssertionError) as error:
+        return f"{error!r}: {played.story()}"
+    off = {name: found[name] for name, count in ONE_OF_EACH.items() if found[name] != count}
+    if played.code != 0 or off:
+        return f"{off}: {played.story()}"
+    if still := leftovers(played.folder):
+        return f"still running: {still}"
+    return ""
+
+
+async def one(folder: Path, broker: str, program: str, moment: str) -> str:
+    """Kill one program at one moment; returns what is wrong, or ""."""
+    return wrong(await play(folder, "--broker", broker, kills=[Kill((program,), MOMENTS[moment])]))
+
+
+async def main(brokers: list[str]) -> int:
+    failed = 0
+    for broker in brokers:
+        for program in PROGRAMS:
+            for moment in MOMENTS:
+                folder, began = Path(tempfile.mkdtemp(prefix="kill-")), time.monotonic()
+                trouble = await one(folder, broker, program, moment)
+                failed += bool(trouble)
+                if not trouble:
+                    shutil.rmtree(folder)
+                print(
+                    f"{broker:10} {program:14} {moment:9} {time.monotonic() - began:5.1f} s  {trouble or 'ok'}",
+                    flush=True,
+                )
+    print(f"{failed} of {len(brokers) * len(PROGRAMS) * len(MOMENTS)} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(sys.argv[1:] or list(BROKERS))))

@@ -1,0 +1,63 @@
+"""`kill -9` in the middle of a visit: it still ends with one of each effect, on paper and at the gate too (row C11).
+
+A few that stand for all run here. `INSTORE_KILL_MATRIX=all` runs every program at every moment on both brokers
+(20 minutes; also `python -m tests.system.kill_matrix`). `INSTORE_SEED` repeats a random one.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.system.kill_matrix import BROKERS, MOMENTS, one, wrong
+from tests.system.playing import PROGRAMS, Kill, play
+
+pytestmark = [pytest.mark.system, pytest.mark.row("C11")]
+
+FEW = [
+    ("amqtt", "broker", "decision"),
+    ("amqtt", "hub", "scan"),
+    ("amqtt", "edge-exit", "printed"),
+    ("amqtt", "sim-gate", "opened"),
+    ("mosquitto", "broker", "answer"),
+    ("mosquitto", "edge-exit", "decision"),
+    ("mosquitto", "edge-entrance", "sighting"),
+    ("mosquitto", "handheld", "request"),
+]
+ALL = [(broker, program, moment) for broker in BROKERS for program in PROGRAMS for moment in MOMENTS]
+VISIT_S = 1.2
+"""From the sighting to the commit, about, when nobody is killed."""
+
+
+@pytest.mark.parametrize(
+    ("broker", "program", "moment"), ALL if os.environ.get("INSTORE_KILL_MATRIX") == "all" else FEW
+)
+async def test_killed_at_a_moment(tmp_path: Path, broker: str, program: str, moment: str) -> None:
+    assert await one(tmp_path, broker, program, moment) == ""
+
+
+@pytest.mark.parametrize(
+    ("broker", "programs", "moment"),
+    [
+        ("mosquitto", ("broker", "hub"), "scan"),
+        ("amqtt", ("edge-exit", "sim-printer"), "decision"),
+    ],
+)
+async def test_two_killed_at_once(tmp_path: Path, broker: str, programs: tuple[str, ...], moment: str) -> None:
+    played = await play(tmp_path, "--broker", broker, kills=[Kill(programs, MOMENTS[moment])])
+    assert wrong(played) == ""
+    assert sorted(played.killed) == sorted(programs)
+
+
+@pytest.mark.parametrize("run", range(4))
+async def test_killed_at_random(tmp_path: Path, run: int) -> None:
+    seed = os.environ.get("INSTORE_SEED") or f"{os.urandom(4).hex()}-{run}"
+    rng = Random(seed)
+    kill = Kill((rng.choice(PROGRAMS),), MOMENTS["sighting"], rng.uniform(0.0, VISIT_S))
+    told = f"INSTORE_SEED={seed}: {kill}"
+    print(told)
+    played = await play(tmp_path, "--broker", BROKERS[run % 2], kills=[kill])
+    assert wrong(played) == "", told
