@@ -1,0 +1,198 @@
+"""The power goes at an operation: a child process (fork) is the world in which it went, the parent goes on as if it had not.
+
+So each cut meets the other machine exactly as it was, with everything that it had in memory.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from random import Random
+
+from delivery.journal import Journal
+from tests.power import verdict, vfs
+from tests.power.disk import KINDS, Disk
+from tests.power.machines import FILE
+from tests.power.workload import World
+
+CHILD_MAX_S = 120
+TWICE = "twice"
+"""What survived a first cut is opened, and the power goes again while it is opened or closed."""
+
+
+@dataclass
+class Tally:
+    """Of one or many workloads."""
+
+    operations: int = 0
+    cuts: int = 0
+    images: int = 0
+    same: int = 0
+    """Images that were equal to one already judged in the same turn of the world."""
+    lost: int = 0
+    by_kind: Counter[str] = field(default_factory=Counter)
+    by_operation: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    first_problem: int | None = None
+    """How many cuts it took."""
+
+    def add(self, other: Tally) -> None:
+        if self.first_problem is None and other.first_problem is not None:
+            self.first_problem = self.cuts + other.first_problem
+        for name in ("operations", "cuts", "images", "same", "lost"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.by_kind += other.by_kind
+        self.by_operation += other.by_operation
+        self.problems = (self.problems + other.problems)[:20]
+
+
+class Cutter:
+    """Cuts the power of each machine of a world at every `every`-th of its operations, from the `first` on."""
+
+    def __init__(
+        self, world: World, *, every: int = 1, first: int = 0, until: Callable[[], bool] = lambda: False
+    ) -> None:
+        self.world, self.tally = world, Tally()
+        self._every, self._first, self._until = every, first, until
+        self._seen: set[bytes] = set()
+        self._seen_turn: object = None
+        for name, machine in world.machines.items():
+            machine.disk.on_op = lambda kind, file, name=name: self._at(name, kind, file)  # type: ignore[misc]
+
+    def _at(self, name: str, kind: str, file: str) -> None:
+        n = self.tally.operations
+        self.tally.operations += 1
+        if n % self._every != self._first or self._until():
+            return
+        self.tally.cuts += 1
+        self.tally.by_operation[f"{kind} {file.removeprefix(FILE) or 'db'}"] += 1
+        disk = self.world.machines[name].disk
+        turn = self._turn()
+        if turn != self._seen_turn:
+            self._seen_turn = turn
+            self._seen.clear()
+        for survived in (*(KINDS[:1] if disk.settled else KINDS), TWICE):
+            rng = Random(f"{self.world.seed}/{n}/{survived}")
+            image = _again(disk, self.world, rng, name) if survived == TWICE else disk.after(survived, rng)
+            digest = _digest(image, name)
+            if digest in self._seen:
+                self.tally.same += 1
+                continue
+            self._seen.add(digest)
+            self.tally.images += 1
+            self.tally.by_kind[survived] += 1
+            problems = self._in_a_child(name, image)
+            if problems:
+                self.tally.lost += 1
+                if self.tally.first_problem is None:
+                    self.tally.first_problem = self.tally.cuts
+                where = f"seed {self.world.seed}, operation {n} ({kind} {name}/{file}), {survived}: "
+                self.tally.problems = (self.tally.problems + [where + p for p in problems[:3]])[:20]
+
+    def _turn(self) -> object:
+        machines = self.world.machines.values()
+        return self.world.turn, tuple((len(m.posted), sum(m.acknowledged.values())) for m in machines)
+
+    def _in_a_child(self, name: str, image: dict[str, bytes]) -> list[str]:
+        out, into = os.pipe()
+        child = os.fork()
+        if child == 0:
+            signal.alarm(CHILD_MAX_S)
+            try:
+                told = _judge(self.world, name, image)
+            except BaseException as error:
+                at = traceback.extract_tb(error.__traceback__)[-1]
+                told = [f"{error!r} at {at.filename}:{at.lineno}"]
+            os.write(into, json.dumps([t[:1000] for t in told]).encode())
+            os._exit(0)
+        os.close(into)
+        with os.fdopen(out) as pipe:
+            text = pipe.read()
+        _, status = os.waitpid(child, 0)
+        return (
+            list(json.loads(text)) if text else [f"the child ended with status {status}: a hang, or a crash of SQLite"]
+        )
+
+
+def _digest(image: dict[str, bytes], name: str) -> bytes:
+    digest = blake2b(name.encode(), digest_size=16)
+    for file in sorted(image):
+        digest.update(f"/{file}/{len(image[file])}/".encode())
+        digest.update(image[file])
+    return digest.digest()
+
+
+def _again(disk: Disk, world: World, rng: Random, name: str) -> dict[str, bytes]:
+    """The power comes back, the file is opened and closed, and somewhere in that the power goes again."""
+    machine = world.machines[name]
+    second = Disk.holding(f"{name}-again", disk.after(rng.choice(KINDS), rng))
+    wanted, images = rng.randrange(24), []
+    seen = Counter[str]()
+
+    def on_op(kind: str, file: str) -> None:
+        seen["n"] += 1
+        if seen["n"] == wanted:
+            images.append(second.after(rng.choice(KINDS), rng))
+
+    second.on_op = on_op
+    Journal(world.folder / name / FILE, machine.migrations, connect=lambda path: vfs.connect(second, path, 8)).close()
+    return images[0] if images else second.after("kept", rng)
+
+
+def _judge(world: World, name: str, image: dict[str, bytes]) -> list[str]:
+    for machine in world.machines.values():
+        machine.disk.on_op = lambda kind, file: None
+    folder = world.folder / f"{name}-after"
+    folder.mkdir(exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
+    for file, data in image.items():
+        (folder / file).write_bytes(data)
+    machine = world.machines[name]
+    look: list[str] = []
+    begin = machine.begin
+    machine.begin = lambda: (look.extend(verdict.files(world, name)), begin())[1]  # type: ignore[method-assign]
+    world.come_back(name, folder)
+    if look:
+        return look[:20]
+    world.buy()  # the store goes on
+    if not world.settle():
+        passed = [shopper.passed for shopper in world.shoppers]
+        waiting = {n: m.engine.unacknowledged() for n, m in world.machines.items()}
+        return [f"never settled: passed {passed}, unacknowledged {waiting}, lane {world.agent.lane.phase}"]
+    return verdict.store(world)[:20]
+
+
+def run(seed: int, folder: Path, *, steps: int, every: int = 1, first: int = 0, max_s: float = 1e9,
+        stop_at_first: bool = False, prepare: Callable[[World], None] = lambda world: None) -> Tally:  # fmt: skip
+    """One workload with its cuts. `prepare` is where a test takes a safeguard out."""
+    ends = time.monotonic() + max_s
+    world = World(seed, folder)
+    prepare(world)
+    cutter = Cutter(world, every=every, first=first,
+                    until=lambda: time.monotonic() > ends or (stop_at_first and cutter.tally.lost > 0))  # fmt: skip
+    gc.collect()
+    gc.freeze()  # children share these pages
+    try:
+        world.start()
+        for _ in range(steps):
+            world.step()
+        world.perfect = True
+        if not world.settle():
+            cutter.tally.problems.append(f"seed {seed} does not settle even without a cut")
+        cutter.tally.problems += [f"seed {seed}, no cut: {p}" for p in verdict.store(world)]
+    finally:
+        gc.unfreeze()
+        for machine in world.machines.values():
+            machine.disk.on_op = lambda kind, file: None
+            machine.journal.close()
+    return cutter.tally

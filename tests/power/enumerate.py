@@ -1,0 +1,96 @@
+"""All power cuts: `python -m tests.power.enumerate`. Progress on stderr; the last line of stdout is JSON.
+
+python -m tests.power.enumerate                        # 8 workloads, every operation: more than 10,000 cuts
+python -m tests.power.enumerate --seeds 3-3            # one workload again
+python -m tests.power.enumerate --safeguards           # each safeguard taken out: how soon it is noticed
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import structlog
+
+from tests.power.cuts import Tally, run
+from tests.power.safeguards import SAFEGUARDS, put_back
+
+MEMORY = Path("/dev/shm")
+
+
+def one(
+    seed: int, *, steps: int, every: int = 1, max_s: float = 1e9, without: str = "", stop_at_first: bool = False
+) -> Tally:
+    """One workload in a folder of its own, in memory where there is such a folder: syncs are played, not waited for."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder, put_back():
+        prepare = SAFEGUARDS[without] if without else (lambda world: None)
+        return run(seed, Path(folder), steps=steps, every=every, first=seed % every, max_s=max_s,
+                   stop_at_first=stop_at_first, prepare=prepare)  # fmt: skip
+
+
+def everything(seeds: list[int], steps: int, every: int, workers: int, max_s: float) -> int:
+    began, total, done = time.monotonic(), Tally(), 0
+    work = partial(one, steps=steps, every=every, max_s=max_s)
+    # Processes that are new and have one thread: they fork at every cut.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for future in as_completed([pool.submit(work, seed) for seed in seeds]):
+            total.add(future.result())
+            done += 1
+            print(f"{time.monotonic() - began:6.0f} s  {done}/{len(seeds)} workloads, {total.cuts} cuts, "
+                  f"{total.images} disks judged, {total.lost} with problems", file=sys.stderr, flush=True)  # fmt: skip
+    for problem in total.problems:
+        print(problem, file=sys.stderr)
+    print(json.dumps({
+        "seeds": seeds, "steps": steps, "operations": total.operations, "cut_points": total.cuts, "disks": total.images,
+        "equal_disks_not_judged_again": total.same, "disks_with_problems": total.lost,
+        "by_kind": dict(total.by_kind), "by_operation": dict(total.by_operation.most_common()),
+        "problems": len(total.problems), "wall_s": round(time.monotonic() - began, 1),
+    }))  # fmt: skip
+    return 1 if total.lost or total.problems else 0
+
+
+def safeguards(seeds: list[int], steps: int, every: int) -> int:
+    """Each safeguard out: cuts until the first is noticed. A safeguard that nothing notices is a failure of this test."""
+    caught = {}
+    for name in SAFEGUARDS:
+        total = Tally()
+        for seed in seeds:
+            total.add(one(seed, steps=steps, every=every, without=name, stop_at_first=True))
+            if total.problems:
+                break
+        caught[name] = total.first_problem
+        what = total.problems[0] if total.problems else "NOT NOTICED"
+        print(
+            f"{name}: after {total.first_problem} cuts, {total.images} disks: {what[:300]}", file=sys.stderr, flush=True
+        )
+    print(json.dumps({"cuts_until_noticed": caught}))
+    return 1 if None in caught.values() else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", default="1-8", help="first-last")
+    parser.add_argument("--steps", type=int, default=20, help="things that happen in a workload")
+    parser.add_argument("--every", type=int, default=1, help="cut at every n-th operation")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--max-s", type=float, default=1e9, help="no more cuts after so many seconds per workload")
+    parser.add_argument("--safeguards", action="store_true", help="take each safeguard out")
+    args = parser.parse_args()
+    first, _, last = args.seeds.partition("-")
+    seeds = list(range(int(first), int(last or first) + 1))
+    if args.safeguards:
+        return safeguards(seeds, args.steps, args.every)
+    return everything(seeds, args.steps, args.every, args.workers, args.max_s)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
