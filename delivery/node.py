@@ -49,6 +49,8 @@ class Node:
         self.link = make_link(address, wanted, will=will, goodbye=goodbye, on_up=self._up, on_down=self._down,
                               on_wake=self._wake.set)  # fmt: skip
         self.disk_trouble = ""
+        self.rounds = 0
+        """Times that the pump went round: see `delivery.watchdog`."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -66,6 +68,10 @@ class Node:
         with self.engine.transaction() as tx:
             yield tx
         self.publish_now()
+
+    def poke(self) -> None:
+        """Make the pump go round once, also without work."""
+        self._wake.set()
 
     def publish_now(self) -> None:
         """Put on the wire what the engine has ready, without waiting for a turn of the loop. Never raises."""
@@ -98,6 +104,7 @@ class Node:
         while True:
             await self._wait()
             self._wake.clear()
+            self.rounds += 1
             try:
                 self._turn()
                 if self.disk_trouble:
