@@ -30,6 +30,7 @@ from devices.beacon_adapter import AdapterState, AdapterWatch
 from devices.beacon_bleak import BleakBus, forget_scans
 from devices.beacon_settings import Advert, BeaconSettings
 from devices.errors import DeviceError, DeviceOffline
+from devices.pulse import Pulse
 from devices.status import DeviceStatus, PowerState
 
 __all__ = ["Advert", "BeaconScanner", "BeaconSettings"]
@@ -46,6 +47,8 @@ BLEAK_ERRORS = (BleakError, OSError, EOFError, TimeoutError, AssertionError, Key
 START_TIMEOUT_S, STOP_TIMEOUT_S = 10.0, 2.0
 #: bleak sees the end of the same bus a moment after us; asked to stop before that it writes into a closed socket.
 SETTLE_S = 0.05
+#: A quiet scan is looked at this often, so that a watcher sees it live.
+ROUND_MAX_S = 5.0
 #: Adverts handed on before other tasks get their turn.
 BATCH = 256
 #: An RSSI of -127 or 127 means "not available" (Core Specification, vol 4 part E 7.7.65.2).
@@ -72,6 +75,7 @@ class BeaconScanner:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
+        self.pulse = Pulse()
         self.status = DeviceStatus(PowerState.UNKNOWN)
         self._on_advert, self._on_status, self._clock = on_advert, on_status, clock
         self._queue: deque[Advert] = deque()
@@ -89,10 +93,12 @@ class BeaconScanner:
         try:
             async with BleakBus():
                 while True:
+                    self.pulse.beat("scan")
                     try:
                         await self._session()
                     except DeviceError as error:
                         self._lost(error)
+                    self.pulse.beat("scan")
                     await asyncio.sleep(self._backoff_s())
         finally:
             if self._draining is not None:
@@ -124,6 +130,7 @@ class BeaconScanner:
     async def _ready(self, watch: AdapterWatch) -> None:
         """Wait until the adapter is there and powered; say what is missing, and switch power on where allowed."""
         while watch.state is not AdapterState.ON:
+            self.pulse.beat("scan")
             state = watch.state
             if state is AdapterState.NO_BUS:
                 raise watch.offline(state)
@@ -143,9 +150,11 @@ class BeaconScanner:
             bluez={"adapter": self._adapter, "filters": {"RSSI": -127, "DuplicateData": True}},
         )
         try:
+            self.pulse.beat("scan")
             async with asyncio.timeout(START_TIMEOUT_S):
                 await scanner.start()
         except BLEAK_ERRORS as error:
+            self.pulse.beat("scan")
             await _stop(scanner)
             self._failures += 1
             await self._cycle_power_when_stuck(watch)
@@ -160,6 +169,7 @@ class BeaconScanner:
             _nothing, scanning_mode="passive", bluez={"adapter": self._adapter, "or_patterns": OR_PATTERNS}
         )
         try:
+            self.pulse.beat("scan")
             async with asyncio.timeout(START_TIMEOUT_S):
                 await scanner.start()
         except BLEAK_ERRORS as error:
@@ -176,6 +186,7 @@ class BeaconScanner:
         limit_s = settings.silence_s if settings.heartbeat_id else settings.silence_without_heartbeat_s
         while True:
             watch.changed.clear()
+            self.pulse.beat("scan")
             if watch.losses != losses:
                 raise watch.offline(watch.last_loss)
             silent_s = self._clock() - self._heard_at
@@ -184,7 +195,7 @@ class BeaconScanner:
                 await self._cycle_power_when_stuck(watch)
                 raise _Silent(self._adapter, f"no advertisement for {silent_s:.1f} s", "scanning is started anew")
             self._online()
-            await _wait(watch.changed, min(limit_s - silent_s, settings.status_every_s, limit_s / 4))
+            await _wait(watch.changed, min(limit_s - silent_s, settings.status_every_s, limit_s / 4, ROUND_MAX_S))
 
     async def _cycle_power_when_stuck(self, watch: AdapterWatch) -> None:
         if self._failures < self.settings.failures_before_power_cycle or not self.settings.may_switch_power:

@@ -18,6 +18,7 @@ from devices.gate_core import GateCore
 from devices.gate_events import GateEvent
 from devices.gate_map import BoardState, Command, Direction, GateCounters, GateImage, Verdict, command_block, is_newer
 from devices.gate_states import GateState
+from devices.pulse import Pulse
 from devices.serial_port import keep_open
 from devices.status import DeviceStatus, PowerState
 
@@ -89,6 +90,7 @@ class Gate:
     ) -> None:
         self._settings = settings
         self._on_event, self._on_status = on_event, on_status
+        self.pulse = Pulse()
         self._core = GateCore(known)
         self._bus = ModbusBus(
             path,
@@ -127,7 +129,10 @@ class Gate:
         """Poll and carry out commands for ever; cancel to end."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(keep_open(self._bus, on_up=self._port_up, on_down=self._down), name="gate port")
+                kept = keep_open(
+                    self._bus, on_up=self._port_up, on_down=self._down, on_round=lambda: self.pulse.beat("port")
+                )
+                group.create_task(kept, name="gate port")
                 group.create_task(self._serve(), name="gate polls")
         finally:
             self._up.clear()
@@ -158,7 +163,10 @@ class Gate:
     async def _serve(self) -> None:
         next_poll = 0.0
         while True:
+            if not self._up.is_set():
+                self.pulse.rest("polls")
             await self._up.wait()
+            self.pulse.beat("polls")
             try:
                 async with asyncio.timeout_at(max(next_poll, time.monotonic())):
                     await self._wake.wait()
@@ -217,6 +225,7 @@ class Gate:
 
     async def _poll(self) -> bool:
         """Read the image once; whether it came."""
+        self.pulse.beat("polls")
         try:
             image = await self._bus.read_image()
         except DeviceOffline:

@@ -29,6 +29,7 @@ from devices.printer_job import Evidence, Findings, JobResult, JobState, PrintJo
 from devices.printer_link import PrinterLink
 from devices.printer_settings import VOID_SLIP, PrinterSettings
 from devices.printer_status import Condition
+from devices.pulse import Pulse
 from devices.status import DeviceStatus
 
 __all__ = [
@@ -93,6 +94,10 @@ class ReceiptPrinter:
     @property
     def status(self) -> DeviceStatus:
         return self._link.status
+
+    @property
+    def pulse(self) -> Pulse:
+        return self._link.pulse
 
     async def run(self) -> None:
         """Until cancelled, which closes the port."""

@@ -24,6 +24,7 @@ from devices.printer_status import (
     plausible,
     real_time_query,
 )
+from devices.pulse import Pulse
 from devices.serial_port import SerialPort, keep_open
 from devices.status import DeviceStatus, PowerState
 
@@ -47,6 +48,7 @@ class PrinterLink:
         on_down: Callable[[str], None],
         on_status: Callable[[DeviceStatus], None],
     ) -> None:
+        self.pulse = Pulse()
         self.condition = Condition()
         self.counters = {"port_losses": 0, "silences": 0}
         self._settings = settings
@@ -94,7 +96,7 @@ class PrinterLink:
     async def run(self) -> None:
         """Until cancelled, which closes the port."""
         self.tell()
-        keep = keep_open(self._port, on_up=self._opened, on_down=self._closed)
+        keep = keep_open(self._port, on_up=self._opened, on_down=self._closed, on_round=lambda: self.pulse.beat("port"))
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(keep, name=f"port {self._port.path}")
@@ -115,6 +117,7 @@ class PrinterLink:
                 starting()
             for at in range(0, len(data), _CHUNK_BYTES):
                 await self._may_send.wait()
+                self.pulse.touch("heartbeat")  # it waits for its turn behind this
                 chunk = data[at : at + _CHUNK_BYTES]
                 self._port.write(chunk)
                 self._occupy_wire(len(chunk))
@@ -192,7 +195,10 @@ class PrinterLink:
 
     async def _heartbeat(self) -> None:
         while True:
+            if not self._up.is_set():
+                self.pulse.rest("heartbeat")
             await self._up.wait()
+            self.pulse.beat("heartbeat")
             try:
                 await self._poll()
             except DeviceOffline:
@@ -240,7 +246,10 @@ class PrinterLink:
 
     async def _wire_free(self) -> None:
         """Until what was sent has left by the baud rate: asked behind it, an answer would seem late. Holds up no job."""
-        await asyncio.sleep(max(0.0, self._wire_free_at - asyncio.get_running_loop().time()))
+        loop = asyncio.get_running_loop()
+        while (wait_s := self._wire_free_at - loop.time()) > 0:
+            self.pulse.touch("heartbeat")
+            await asyncio.sleep(min(wait_s, 1.0))
 
     def _answered(self) -> bool:
         news = self._silent or self._power is not PowerState.ONLINE

@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from devices.errors import DeviceOffline
+from devices.pulse import Pulse
 from devices.reader_frames import Framing, ReaderFramer, RepeatFilter, Scan
 from devices.serial_port import SerialPort, keep_open
 from devices.status import DeviceStatus, PowerState
@@ -49,6 +50,7 @@ class QrReader:
         on_scan: Callable[[Scan], None],
         on_status: Callable[[DeviceStatus], None],
     ) -> None:
+        self.pulse = Pulse()
         self._framer = ReaderFramer(settings.framing, strip_aim=settings.strip_aim)
         self._filter = RepeatFilter(settings.rearm_s)
         self._on_scan = on_scan
@@ -68,11 +70,13 @@ class QrReader:
     async def run(self) -> None:
         """Read for ever; cancel to end."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(keep_open(self._port, on_up=self._up, on_down=self._down), name="reader port")
+            kept = keep_open(self._port, on_up=self._up, on_down=self._down, on_round=lambda: self.pulse.beat("port"))
+            group.create_task(kept, name="reader port")
             group.create_task(self._tick(), name="reader tick")
 
     async def _tick(self) -> None:
         while True:
+            self.pulse.beat("tick")
             await asyncio.sleep(TICK_S)
             self._framer.tick(time.monotonic())
             if self._told is not None:

@@ -207,18 +207,21 @@ async def keep_open(
     *,
     on_up: Callable[[], None],
     on_down: Callable[[DeviceOffline], None] | None = None,
+    on_round: Callable[[], None] = lambda: None,
     first_delay_s: float = 0.1,
     max_delay_s: float = 1.0,
 ) -> None:
     """Keep `port` open for ever; cancel to end, which closes it.
 
     `on_up()` after each opening; `on_down(error)` when it is lost, when the first opening fails, and when the reason why
-    it cannot be opened changes. A loss shows at once on a hang-up, within 0.1 s when only the path vanishes. Delays between
-    attempts double from `first_delay_s` to `max_delay_s` with jitter downwards; a path that appears is tried at once.
+    it cannot be opened changes; `on_round()` many times a second, as a sign of life. A loss shows at once on a hang-up,
+    within 0.1 s when only the path vanishes. Delays between attempts double from `first_delay_s` to `max_delay_s` with jitter
+    downwards; a path that appears is tried at once.
     """
     reason, delay_s = "", first_delay_s
     try:
         while True:
+            on_round()
             try:
                 await port.open()
             except DeviceOffline as error:
@@ -231,7 +234,7 @@ async def keep_open(
                     log.info("port back", path=port.path)
                 reason, delay_s, was = "", first_delay_s, ""
                 on_up()
-                down = await _watch(port)
+                down = await _watch(port, on_round)
                 reason = down.reason
                 log.warning("port lost", path=port.path, error=str(down))
             if on_down is not None and reason != was:
@@ -244,9 +247,10 @@ async def keep_open(
         port.close()
 
 
-async def _watch(port: Reopenable) -> DeviceOffline:
+async def _watch(port: Reopenable, on_round: Callable[[], None]) -> DeviceOffline:
     """Until the open port is lost, by a hang-up or because its path no longer leads to it."""
     while True:
+        on_round()
         try:
             return await asyncio.wait_for(port.lost(), PATH_CHECK_S)
         except TimeoutError:
