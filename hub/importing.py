@@ -82,7 +82,9 @@ def import_customers(settings_path: Path, csv_path: Path, *, quiet: bool = False
     journal = Journal(settings.database, MIGRATIONS)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
-        with Progress(*columns, console=Console(stderr=True), disable=quiet) as progress:
+        console = Console(stderr=True)
+        shown = console.is_terminal and not quiet
+        with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
             task = progress.add_task(csv_path.name, total=None)
             return import_file(
                 journal.db,

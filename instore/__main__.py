@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Coroutine
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +31,14 @@ app.add_typer(contract, name="contract")
 app.add_typer(bench, name="bench")
 app.add_typer(sim_cli.app, name="sim")
 app.add_typer(credentials_cli.app, name="credentials")
+
+
+class Language(StrEnum):
+    """Of a screen."""
+
+    JA = "ja"
+    EN = "en"
+
 
 Config = Annotated[Path, typer.Option("--config", help="settings file (TOML)")]
 Json = Annotated[bool, typer.Option("--json", help="for machines")]
@@ -111,7 +120,7 @@ def handheld(
     password: Annotated[str | None, typer.Option(envvar="INSTORE_PASSWORD", help="asked for when not given")] = None,
     json: Json = False,
     auto_accept_ms: Annotated[int | None, typer.Option(help="accept by itself after so long (demos)")] = None,
-    language: Annotated[str, typer.Option(help="ja or en")] = "ja",
+    language: Annotated[Language, typer.Option(help="of the screen")] = Language.JA,
 ) -> None:
     """A clerk's handheld in a terminal."""
     from handheld.terminal import run as run_handheld
@@ -119,7 +128,7 @@ def handheld(
     secret = password if password is not None else typer.prompt("password", hide_input=True)
     raise SystemExit(
         run_handheld(clerk, host, port, secret, store, username=username, json=json, auto_accept_ms=auto_accept_ms,
-                     language="en" if language == "en" else "ja")
+                     language="en" if language is Language.EN else "ja")
     )  # fmt: skip
 
 
@@ -171,6 +180,7 @@ def customers_import(
 
     with told():
         report = import_customers(config, file)
+        typer.echo(report)
         raise SystemExit(1 if report.refused else 0)
 
 
@@ -187,7 +197,8 @@ def acl(store: Annotated[str, typer.Option(help="the store's ID")] = "store", js
     """Who may publish and subscribe where."""
     from contract.listing import contract_acl
 
-    typer.echo(contract_acl(store, as_json=json))
+    with told():
+        typer.echo(contract_acl(store, as_json=json))
 
 
 @bench.command()

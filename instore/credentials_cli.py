@@ -44,5 +44,8 @@ def list_users(file: File = DEFAULT) -> None:
     from broker.credentials import Credentials
 
     with told():
-        for principal in Credentials(file).principals:
+        principals = Credentials(file).principals
+        for principal in principals:
             typer.echo(principal.username)
+        if not principals:
+            typer.echo(f"{file}: no users yet; make one with `instore credentials issue`", err=True)

@@ -37,5 +37,8 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def _say(error: BaseException) -> None:
-    print(f"instore: {error}", file=sys.stderr)
+    text = str(error)
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        text = f"{error.filename}: {error.strerror}"
+    print(f"instore: {text}", file=sys.stderr)
     raise SystemExit(2)

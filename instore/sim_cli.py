@@ -21,10 +21,14 @@ State = Annotated[Path | None, typer.Option(help="what the device remembers with
 def _run(program: Coroutine[Any, Any, None]) -> None:
     import uvloop
 
+    from firmware_sim.control import ControlError
+
     configure()
     with told():
         try:
             uvloop.run(program)
+        except ControlError as error:
+            raise ValueError(str(error)) from None
         except KeyboardInterrupt:
             raise SystemExit(0) from None
 
