@@ -26,6 +26,9 @@ WRITE_TIMEOUT_S = 10.0
 """A client that takes nothing for so long is cut off: amqtt would pile up its messages without a bound."""
 _MAX_BACKLOG = 1000
 """Messages of one client inside amqtt; reading from its socket pauses above."""
+_LAST_WORDS_S = 2.0
+"""What amqtt has not handled so long after the line is gone it never will: its loop for this client may have ended."""
+_STUCK_S = 10.0
 _BACKLOG_POLL_S = 0.002
 
 
@@ -184,7 +187,7 @@ class GateReader(ReaderAdapter):  # type: ignore[misc]  # amqtt's types are not 
         while len(self._passed) < n:
             packet = await self._next_allowed()
             if packet is None:
-                await self._settle(0)
+                await self._settle(0, _LAST_WORDS_S)
                 return b""
             self._passed += packet
         size = n if n >= 0 else len(self._passed)
@@ -194,13 +197,15 @@ class GateReader(ReaderAdapter):  # type: ignore[misc]  # amqtt's types are not 
 
     async def _next_allowed(self) -> bytes | None:
         while True:
-            await self._settle(_MAX_BACKLOG)
+            if not await self._settle(_MAX_BACKLOG, _STUCK_S):
+                self._connection.end(f"amqtt has not handled its messages for {_STUCK_S:g} s")
+                return None
             packet = await self._connection.next_packet()
             if packet is None:
                 return None
             kind = packets.kind(packet)
             if kind == packets.DISCONNECT:
-                await self._settle(0)
+                await self._settle(0, _LAST_WORDS_S)
             if kind not in packets.FROM_A_CLIENT:
                 self._connection.end(f"sent a packet of type {kind}, which no client sends here")
                 return None
@@ -218,10 +223,15 @@ class GateReader(ReaderAdapter):  # type: ignore[misc]  # amqtt's types are not 
             if qos:
                 await self._connection.write(packets.puback(packet_id))
 
-    async def _settle(self, limit: int) -> None:
+    async def _settle(self, limit: int, patience_s: float) -> bool:
+        """Wait until amqtt holds no more than `limit` messages of this client; False when it does not come to that."""
         await asyncio.sleep(0)  # amqtt handles each packet in a task of its own: let those begin
-        while self._backlog() > limit:  # noqa: ASYNC110 - amqtt tells nobody when it has handled a message
+        end = asyncio.get_running_loop().time() + patience_s
+        while self._backlog() > limit:  # amqtt tells nobody when it has handled a message
+            if asyncio.get_running_loop().time() >= end:
+                return False
             await asyncio.sleep(_BACKLOG_POLL_S)
+        return True
 
     def feed_eof(self) -> None:
         self._connection.end(None)

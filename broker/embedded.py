@@ -178,7 +178,10 @@ class EmbeddedBroker:
 
     async def _hand_over(self, connection: Connection, client_id: str, first: bytes) -> None:
         reader = GateReader(connection, first, lambda: self._amqtt.backlog(client_id))
-        await self._amqtt.external_connected(reader, GateWriter(connection), _LISTENER)
+        try:
+            await self._amqtt.external_connected(reader, GateWriter(connection), _LISTENER)
+        finally:
+            self._amqtt.forget_backlog(client_id)
 
     async def _take_over(self, client_id: str, connection: Connection) -> None:
         """The old connection of a client ID ends, wholly, before amqtt sees the new one: two at once confuse it."""

@@ -38,6 +38,12 @@ class GuardedBroker(Broker):  # type: ignore[misc]  # amqtt's types are not foll
         to_give_out: int = self._broadcast_queue.qsize()
         return waiting + to_give_out
 
+    def forget_backlog(self, client_id: str) -> None:
+        """The client's connection is over: what amqtt took from it and did not handle would hold up its next one."""
+        session = self._sessions.get(client_id, (None, None))[0]
+        while session is not None and not session.delivered_message_queue.empty():
+            session.delivered_message_queue.get_nowait()
+
     async def _topic_filtering(self, session: Session, topic: str, action: Action) -> bool:
         # amqtt asks its plugins in tasks, and gives out each message in a loop over a dictionary: a client that subscribes
         # in between ends that loop and the message is lost. Asked like this, nothing comes in between.

@@ -107,6 +107,7 @@ class Link:
         self._on_up, self._on_down, self._on_wake = on_up, on_down, on_wake
         self._rng = rng or Random()
         self._client: _Client | None = None
+        self._lost: asyncio.Event | None = None
         self._five = address.version == "5"
 
     async def run(self) -> None:
@@ -130,8 +131,14 @@ class Link:
             await asyncio.sleep(delay_s * (0.5 + self._rng.random()))
             delay_s = min(delay_s * 2, RECONNECT_MAX_S)
 
+    def renew(self, why: str) -> None:
+        """Give this connection up and make a new one."""
+        if self.up and self._lost is not None:
+            log.warning("connection to the broker given up", reason=why)
+            self._lost.set()
+
     async def _one_connection(self) -> None:
-        lost = asyncio.Event()
+        lost = self._lost = asyncio.Event()
         client = self._new_client(lost)
         try:
             await self._connect(client)

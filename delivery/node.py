@@ -25,6 +25,9 @@ log = structlog.get_logger()
 BATCH = 500
 """Messages per transaction. Larger ones gain little throughput and cost the first of them latency."""
 DISK_RETRY_S = 1.0
+DEAF_FIRST_S, DEAF_MAX_S = 8.0, 300.0
+"""A connection over which nothing is heard for so long, while something waits for its acknowledgement, is replaced: a broker
+may keep a connection open and pass nothing on. When the peer is away this is in vain, hence the growing patience."""
 
 
 class Node:
@@ -48,6 +51,7 @@ class Node:
         address = replace(address, client_id=address.client_id or engine.me.username)
         self.link = make_link(address, wanted, will=will, goodbye=goodbye, on_up=self._up, on_down=self._down,
                               on_wake=self._wake.set)  # fmt: skip
+        self._heard, self._deaf_s = engine.clock.monotonic(), DEAF_FIRST_S
         self.disk_trouble = ""
         self.rounds = 0
         """Times that the pump went round: see `delivery.watchdog`."""
@@ -84,6 +88,7 @@ class Node:
 
     def _up(self) -> None:
         self.engine.link_up()
+        self._heard = self.engine.clock.monotonic()
         self._news.append(True)
 
     def _down(self, _reason: str) -> None:
@@ -125,6 +130,10 @@ class Node:
     def _turn(self) -> None:
         self._tell()
         inbox = self.link.inbox
+        if inbox:
+            self._heard, self._deaf_s = self.engine.clock.monotonic(), DEAF_FIRST_S
+        elif self.link.up and self.engine.unacknowledged():
+            self._listen()
         while inbox:
             batch = [inbox.popleft() for _ in range(min(BATCH, len(inbox)))]
             self.engine.receive(batch)
@@ -132,6 +141,13 @@ class Node:
                 self.link.publish(publication)
         for publication in self.engine.poll():
             self.link.publish(publication)
+
+    def _listen(self) -> None:
+        silent_s = self.engine.clock.monotonic() - self._heard
+        if silent_s >= self._deaf_s:
+            self._deaf_s = min(self._deaf_s * 2, DEAF_MAX_S)
+            self.engine.counters["deaf_connections"] += 1
+            self.link.renew(f"nothing was heard for {silent_s:.0f} s, though messages wait for their acknowledgement")
 
     async def _wait(self) -> None:
         if self.link.inbox:

@@ -23,6 +23,11 @@ WINDOW = 500
 RESEND_FIRST_S = 1.0
 """Silence before the first resend. Ten times the slowest honest round trip (a commit on an SD card)."""
 RESEND_MAX_S = 30.0
+WINDOW_FIRST, WINDOW_LEAST = 64, 8
+"""A path that is new, or that lost something, is tried with little: a broker that can't keep up would otherwise be buried
+under resends of what it still holds (seen: 1,000 of them queued, and nothing new came through any more)."""
+SILENCE_S = 3.0
+"""A peer that was not heard for so long was away: what waits is sent to it at once when it is heard again."""
 
 
 class Verdict(StrEnum):
@@ -56,6 +61,9 @@ class Entry:
     row: int = 0
     queued: float = 0.0
     done: bool = False
+    sent: float = 0.0
+    """When it was last put on the wire, and how often so far."""
+    times: int = 0
 
 
 class OutStream:
@@ -68,12 +76,15 @@ class OutStream:
                  max_s: float = RESEND_MAX_S) -> None:  # fmt: skip
         self.pending: deque[Entry] = deque()
         self._sent = 0  # how many of `pending`, from the front, are on the way
-        self._window = window
+        self._window_max = window
+        self._window = min(WINDOW_FIRST, window)
         self._jitter = jitter
         self._first_s, self._max_s = first_s, max_s
         self._wait_s = first_s
+        self._round_trip_s = 0.0
         self._deadline: float | None = None
-        self._last_again = float("-inf")
+        self._asked_again: tuple[str, int] | None = None
+        self._heard = float("-inf")
         self.resends = 0
 
     def __len__(self) -> int:
@@ -101,20 +112,38 @@ class OutStream:
         while self.pending and self.pending[0].epoch == epoch and self.pending[0].seq <= taken:
             done.append(self._pop())
         if done:
-            self._wait_s = self._first_s
+            self._window = min(self._window_max, self._window + len(done))
+            self._learn(done[-1], now)
             self._deadline = None if not self._sent else now + self._wait_s
-        if again and now - self._last_again > 0.05:  # one gap is reported by every message behind it
-            self._last_again = now
-            self.rewind()
+        if again and self.pending:
+            # One gap is reported by every message behind it: it is answered once. If the answer is lost too, time runs out.
+            front = (self.pending[0].epoch, self.pending[0].seq)
+            if front != self._asked_again:
+                self._asked_again = front
+                self._window = max(WINDOW_LEAST, self._window // 2)
+                self._go_back()
         return done
 
-    def rewind(self) -> None:
-        """Send everything unacknowledged again: the peer or the connection is new."""
+    def _learn(self, entry: Entry, now: float) -> None:
+        """The time to wait follows the round trip, measured on what was sent once (Karn's rule): a receipt for what was sent
+        twice does not say for which of the two it is, and then the patience that was found necessary stays."""
+        if entry.times == 1:
+            took_s = now - entry.sent
+            self._round_trip_s += (took_s - self._round_trip_s) / 4 if self._round_trip_s else took_s
+            self._wait_s = min(self._max_s, max(self._first_s, 3 * self._round_trip_s))
+
+    def _go_back(self) -> None:
         if self._sent:
             self.resends += 1
         self._sent = 0
         self._deadline = None
-        self._wait_s = self._first_s
+
+    def rewind(self) -> None:
+        """Send everything unacknowledged again: the connection is new, nothing is known of it."""
+        self._go_back()
+        self._wait_s, self._round_trip_s = self._first_s, 0.0
+        self._window = min(self._window, WINDOW_FIRST)
+        self._asked_again = None
 
     def due(self, now: float) -> list[tuple[Entry, int]]:
         """Messages to put on the wire now, each with its floor: the lowest number of its epoch that is still held.
@@ -122,14 +151,18 @@ class OutStream:
         An older epoch is finished first: so the order of the sender holds across its restarts.
         """
         if self._deadline is not None and now >= self._deadline:
-            wait_s = min(self._wait_s * 2, self._max_s)
-            self.rewind()
-            self._wait_s = wait_s
+            self._wait_s = min(self._wait_s * 2, self._max_s)
+            self._window = max(WINDOW_LEAST, self._window // 4)
+            self._asked_again = None
+            self._go_back()
         upto = min(self._window, len(self.pending))
         if self._sent >= upto:
             return []
         first = self.pending[0]
         found = [(entry, first.seq) for entry in islice(self.pending, self._sent, upto) if entry.epoch == first.epoch]
+        for entry, _ in found:
+            entry.sent = now
+            entry.times += 1
         if found:
             self._sent += len(found)
             if self._deadline is None:
@@ -137,8 +170,9 @@ class OutStream:
         return found
 
     def nudge(self, now: float) -> None:
-        """The peer was heard again after a silence: do not wait for the end of a long back-off."""
-        if self._deadline is not None and self._wait_s > self._first_s:
+        """The peer was heard. After a silence it was away: do not wait for the end of a long back-off."""
+        silent_s, self._heard = now - self._heard, now
+        if silent_s >= SILENCE_S and self._deadline is not None and self._wait_s > self._first_s:
             self._wait_s = self._first_s
             self._deadline = now
 

@@ -252,7 +252,10 @@ async def _watch(port: Reopenable, on_round: Callable[[], None]) -> DeviceOfflin
     while True:
         on_round()
         try:
-            return await asyncio.wait_for(port.lost(), PATH_CHECK_S)
+            async with asyncio.timeout(
+                PATH_CHECK_S
+            ):  # not wait_for: on 3.11 it swallows a cancellation that meets a loss
+                return await port.lost()
         except TimeoutError:
             if not port.path_is_ours() and port.is_open:
                 port.lose(DeviceOffline(port.path, "unplugged", "its path is gone; plug it back in"))

@@ -55,9 +55,10 @@ async def test_a_broker_that_loses_all_its_memory_loses_nothing_of_ours(kind: st
 
 
 @pytest.mark.row("C1")
-async def test_connections_cut_in_the_middle_of_a_burst(tmp_path: Path) -> None:
+@both
+async def test_connections_cut_in_the_middle_of_a_burst(kind: str, tmp_path: Path) -> None:
     """The client library forgets what it holds; 2,000 sightings and 150 scans arrive all the same, once, in order."""
-    async with RealBroker("mosquitto", tmp_path / "broker") as broker, pair(broker, tmp_path) as (hub, agent):
+    async with RealBroker(kind, tmp_path / "broker") as broker, pair(broker, tmp_path) as (hub, agent):
         await until(lambda: agent.node.link.up and hub.node.link.up)
         sights, sent = [f"b-{n}" for n in range(2000)], 0
         for cut in (agent, hub, agent):
@@ -71,7 +72,7 @@ async def test_connections_cut_in_the_middle_of_a_burst(tmp_path: Path) -> None:
             await until(lambda: not cut.node.link.up)  # noqa: B023
         for name in sights[sent:]:
             agent.sight(name)
-        await until(lambda: agent.engine.unacknowledged() == 0 and len(agent.applied()) == 150, 30)
+        await until(lambda: agent.engine.unacknowledged() == 0 and len(agent.applied()) == 150, 60)
         found = hub.applied()
         assert [name for name in found if name.startswith("b-")] == sights
         assert [name for name in found if name.startswith("scan-")] == agent.applied() == names(150, 0)
@@ -139,3 +140,21 @@ async def test_small_messages_are_not_held_back(tmp_path: Path) -> None:
                 await asyncio.sleep(0)
             took.append(loop.time() - began)
         assert sorted(took)[10] < 0.035
+
+
+@pytest.mark.row("C1")
+async def test_a_connection_over_which_nothing_is_heard_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that keeps a connection and passes nothing on (seen of amqtt) is as bad as a broken line."""
+    monkeypatch.setattr(node_module, "DEAF_FIRST_S", 1.5)
+    async with RealBroker("mosquitto", tmp_path / "broker") as broker, pair(broker, tmp_path) as (hub, agent):
+        await until(lambda: agent.node.link.up and hub.node.link.up)
+        client = agent.node.link._client
+        assert client is not None
+        client.on_message = lambda *_: 0  # from now on this connection is deaf
+        agent.scan("scan-0")
+        await until(lambda: agent.engine.unacknowledged() == 0)
+        assert agent.node.link.connects == 2
+        assert hub.applied() == ["scan-0"]
+        assert agent.engine.counters["deaf_connections"] == 1

@@ -110,3 +110,72 @@ def test_what_is_dropped_is_declared_by_the_floor() -> None:
     out.drop_oldest()
     out.drop_oldest()
     assert [(entry.seq, floor) for entry, floor in out.due(0.0)] == [(3, 3), (4, 3), (5, 3)]
+
+
+def acked(out: OutStream, taken: int, now: float) -> None:
+    out.acknowledged("e1", taken, False, now)
+
+
+def test_a_new_path_is_tried_with_little_and_grows_by_what_arrives() -> None:
+    out = stream(2000)
+    sizes, now, taken = [], 0.0, 0
+    for _ in range(5):
+        sent = numbers(out, now)
+        sizes.append(len(sent))
+        now += 0.01
+        taken += len(sent)
+        acked(out, taken, now)
+    assert sizes == [64, 128, 256, 500, 500]
+
+
+def test_time_running_out_and_gaps_shrink_the_window() -> None:
+    out = stream(2000)
+    numbers(out, 0.0)
+    assert len(numbers(out, 1.0)) == 16
+    out.acknowledged("e1", 1, True, 1.1)
+    assert numbers(out, 1.1) == list(range(2, 10))
+
+
+def test_the_wait_follows_a_slow_path_and_is_not_misled_by_resends() -> None:
+    """Karn's rule: without it a path of two seconds is resent to for ever."""
+    out = stream(500)
+    numbers(out, 0.0)
+    numbers(out, 1.0)  # too early, as it turns out
+    acked(out, 1, 2.0)
+    assert out.next_deadline() == 4.0  # a receipt after a resend leaves the longer wait
+    out.acknowledged("e1", 64, False, 2.1)
+    numbers(out, 2.1)
+    acked(out, 90, 4.1)  # sent once, two seconds under way
+    assert out.next_deadline() == pytest.approx(4.1 + 3 * 2.0, abs=0.3)
+
+
+def test_a_peer_that_is_heard_all_the_time_does_not_hurry_the_resends() -> None:
+    out = stream(1)
+    out.nudge(0.0)
+    numbers(out, 0.0)
+    numbers(out, 1.0)
+    out.nudge(1.5)
+    assert out.next_deadline() == 3.0
+
+
+def simulate_slow_broker(out: OutStream, per_s: float, seconds: float) -> tuple[int, int]:
+    """A broker that passes on so many a second, in order, and forgets nothing: (sent, taken)."""
+    queue: list[int] = []
+    sent = taken = 0
+    now, step = 0.0, 1.0 / per_s
+    while now < seconds and len(out):
+        arrived = numbers(out, now)
+        sent += len(arrived)
+        queue += arrived
+        if queue:
+            taken = max(taken, queue.pop(0))
+            acked(out, taken, now + step)
+        now += step
+    return sent, taken
+
+
+@pytest.mark.row("C1")
+def test_a_slow_broker_is_not_buried_under_resends() -> None:
+    sent, taken = simulate_slow_broker(stream(2000), per_s=100, seconds=60)
+    assert taken == 2000
+    assert sent < 1.2 * taken
