@@ -1,16 +1,16 @@
 """The `data` of every message, as pydantic models: shapes, units and ranges.
 
 Unknown extra fields are allowed (old and new must live together) and dropped. Every string and list is bounded, so that no
-message can fill a memory. Money is in minor units of `currency` (yen has none: 1 = 1 yen). Times are UTC, RFC 3339.
+message can fill a memory. Money is in minor units of `currency` (yen has none: 1 = 1 yen). Times are RFC 3339
+with their offset, from us in UTC: a time without one could be any of 24 hours, and is refused.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """An identifier that is safe as one level of a topic: 1 to 64 letters, digits, `_`, `.`, `-`."""
@@ -50,7 +50,7 @@ class AgentStatus(Payload):
 
     state: ClientState
     version: Text = ""
-    started: datetime | None = None
+    started: AwareDatetime | None = None
     reason: Text = ""
 
 
@@ -63,6 +63,15 @@ class AgentHeartbeat(Payload):
     dropped_sightings: Count = 0
     quarantined: Count = 0
     reconnects: Count = 0
+    declared_lost: Count = 0
+    """Numbers of the hub's stream that the hub declared as dropped."""
+    disk_errors: Count = 0
+    dropped_inbox: Count = 0
+    """Messages to this agent that found no room; numbered ones are sent again."""
+    dropped_adverts: Count = 0
+    """Advertisements and presence events that found no room."""
+    worker_restarts: Count = 0
+    """Drivers and lanes that failed or hung and were started anew."""
 
 
 class DevicePower(StrEnum):
@@ -103,7 +112,7 @@ class Sighting(Payload):
     rssi_dbm: Annotated[float, Field(ge=-127, le=20)] | None = None
     distance_m: Annotated[float, Field(ge=0, le=1000)] | None = None
     zone: Literal["immediate", "near", "far", "unknown"] = "unknown"
-    heard: datetime
+    heard: AwareDatetime
     """When the advertisement that led to this event reached the agent."""
 
 
@@ -118,7 +127,7 @@ class LaneScan(Payload):
     sale: Id
     code: Annotated[str, StringConstraints(max_length=600)]
     """The code as read, so that the hub checks it itself."""
-    scanned: datetime
+    scanned: AwareDatetime
 
 
 class LaneRefused(Payload):
@@ -129,7 +138,7 @@ class LaneRefused(Payload):
     ]
     detail: Text = ""
     code_id: Id | None = None
-    scanned: datetime
+    scanned: AwareDatetime
 
 
 class ReceiptLine(Payload):
@@ -149,7 +158,7 @@ class Incentive(Payload):
     points: Count = 0
     give: Literal["print", "electronic"]
     receipt: Annotated[list[ReceiptLine], Field(max_length=60)] = []
-    valid_until: datetime | None = None
+    valid_until: AwareDatetime | None = None
 
 
 class LaneDecision(Payload):
@@ -232,7 +241,7 @@ class Alert(Payload):
     """The clerk who accepted it."""
     message: Bilingual
     customer: CustomerCard
-    raised: datetime
+    raised: AwareDatetime
     revision: Annotated[int, Field(ge=1, le=2**53)] = 1
     """Grows with every change of state: an older copy that arrives late is to be ignored."""
 

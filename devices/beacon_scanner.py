@@ -44,7 +44,7 @@ OR_PATTERNS = [
 ]
 #: What bleak and dbus-fast were seen to raise when bluetoothd or the bus goes: see the notes above each test.
 BLEAK_ERRORS = (BleakError, OSError, EOFError, TimeoutError, AssertionError, KeyError)
-START_TIMEOUT_S, STOP_TIMEOUT_S = 10.0, 2.0
+START_TIMEOUT_S, STOP_TIMEOUT_S = 8.0, 2.0
 #: bleak sees the end of the same bus a moment after us; asked to stop before that it writes into a closed socket.
 SETTLE_S = 0.05
 #: A quiet scan is looked at this often, so that a watcher sees it live.
@@ -205,6 +205,7 @@ class BeaconScanner:
         log.warning("adapter stuck, switching it off and on", adapter=self._adapter)
         try:
             await watch.set_power(False)
+            self.pulse.beat("scan")
             await watch.set_power(True)
         except DeviceError as error:
             log.warning("adapter does not switch", adapter=self._adapter, reason=str(error))

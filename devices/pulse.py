@@ -13,8 +13,13 @@ class Pulse:
 
     def __init__(self) -> None:
         self.rounds: dict[str, int] = {}
-        """Rounds by loop, since start. They only grow."""
+        """Rounds by loop, in this life. They only grow."""
         self._resting: set[str] = set()
+
+    def begin(self) -> None:
+        """A new life: no loop goes round yet."""
+        self.rounds.clear()
+        self._resting.clear()
 
     def beat(self, loop: str) -> None:
         self.rounds[loop] = self.rounds.get(loop, 0) + 1

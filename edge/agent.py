@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import sqlite3
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -26,10 +27,12 @@ from delivery.link import Link
 from delivery.node import Node
 from devices import beacon_scanner
 from devices.beacon_scanner import BeaconScanner
+from devices.pulse import Pulse
 from devices.status import DeviceStatus
 from edge.announcer import Announcer
 from edge.codes import Keyring
-from edge.lane_devices import LaneDevices, keep_running
+from edge.health import Health, keep_running
+from edge.lane_devices import LaneDevices
 from edge.lane_runner import LaneRunner
 from edge.sightings import Sightings
 from edge.store import MIGRATIONS, EdgeStore
@@ -49,6 +52,14 @@ class World:
     link: Callable[..., Link] = Link
     devices: Callable[..., LaneDevices] = LaneDevices
     scanner: Callable[..., BeaconScanner] = BeaconScanner
+
+
+class Watched(Protocol):
+    """A worker of the agent itself: its pulse is looked at, and it can be made to go round."""
+
+    pulse: Pulse
+
+    def poke(self) -> None: ...
 
 
 class Agent:
@@ -77,15 +88,18 @@ class Agent:
         self.store = EdgeStore(journal.db)
         self.keys = Keyring(settings.store, self.store.keys())
         self._tasks: set[asyncio.Task[None]] = set()
+        self.health = Health()
         self.lane_devices = {lane.id: world.devices(lane, self.announcer.device) for lane in settings.lane}
+        for devices in self.lane_devices.values():
+            devices.health = self.health
         self.lanes = {
             lane.id: LaneRunner(lane, self.node, self.store, self.keys, self.lane_devices[lane.id], self._spawn)
             for lane in settings.lane
         }
         self.sightings = Sightings(settings.beacons, self.node) if settings.beacons else None
         self.scanner: BeaconScanner | None = None
-        if scanning is not None and self.sightings is not None:
-            self.scanner = world.scanner(scanning, self.sightings.on_advert, self._on_scanner)
+        self._make_scanner = partial(world.scanner, scanning)
+        self._renew_scanner()
 
     def connect_devices(self) -> None:
         """Make the drivers of all lanes and tell them whom to tell."""
@@ -93,25 +107,36 @@ class Agent:
             runner = self.lanes[name]
             devices.connect(runner.on_scan, runner.put, runner.put, runner.known)
 
+    def _renew_scanner(self) -> None:
+        if self.sightings is not None:
+            self.scanner = self._make_scanner(self.sightings.on_advert, self._on_scanner)
+
     async def run(self) -> None:
         """Until cancelled. The last that the broker hears is that we left on purpose."""
         self.connect_devices()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.node.run(), name="node")
-                tasks.create_task(self.announcer.run(self.node), name="announcer")
+                tasks.create_task(self._keep("announcer", lambda: self.announcer.run(self.node), self.announcer))
                 tasks.create_task(self._beat(), name="heartbeat")
                 for name, devices in self.lane_devices.items():
                     tasks.create_task(devices.run(), name=f"devices of lane {name}")
-                    tasks.create_task(self.lanes[name].run(), name=f"lane {name}")
-                if self.sightings is not None and self.scanner is not None:
-                    tasks.create_task(self.sightings.run(), name="sightings")
-                    tasks.create_task(keep_running(SCANNER, self.scanner.run, self._on_scanner), name="beacon scanner")
+                    tasks.create_task(self._keep(f"lane-{name}", self.lanes[name].run, self.lanes[name]))
+                if self.sightings is not None:
+                    tasks.create_task(self._keep("sightings", self.sightings.run, self.sightings))
+                    tasks.create_task(self._keep_scanning(), name="beacon scanner")
         finally:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             self._close()
+
+    async def _keep(self, name: str, run: Callable[[], Awaitable[None]], worker: Watched) -> None:
+        await keep_running(name, run, pulse=lambda: worker.pulse, poke=worker.poke, health=self.health)
+
+    async def _keep_scanning(self) -> None:
+        await keep_running(SCANNER, lambda: self.scanner.run(), self._on_scanner, renew=self._renew_scanner,  # type: ignore[union-attr]
+                           pulse=lambda: self.scanner.pulse, health=self.health)  # type: ignore[union-attr]  # fmt: skip
 
     def _close(self) -> None:
         try:
@@ -171,17 +196,22 @@ class Agent:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self.settings.heartbeat_s)
-            for name, lane in self.lanes.items():
-                self.announcer.counters(f"reader-{name}", lane.counters)
-            if self.sightings is not None:
-                dropped = {"dropped_adverts": self.sightings.dropped, "dropped_events": self.sightings.dropped_events}
-                self.announcer.counters(SCANNER, dropped)
+            for device in self.announcer.devices:
+                self.announcer.counters(device, self._counted(device))
             try:
                 with self.node.transaction() as tx:
                     tx.send("agent_heartbeat", self._heartbeat())
             except sqlite3.Error as error:
                 # Whoever listens misses a heartbeat, which is the truth: this agent can't work.
                 log.error("no heartbeat: the database takes no transaction", error=str(error))
+
+    def _counted(self, device: str) -> dict[str, int]:
+        """What the agent has counted beside a device's driver."""
+        restarts = {"driver_restarts": restarted} if (restarted := self.health.restarts(device)) else {}
+        if device == SCANNER and self.sightings is not None:
+            return restarts | self.sightings.shed()
+        lane = self.lanes.get(device.removeprefix("reader-"))
+        return restarts | (dict(lane.counters) if lane is not None and device.startswith("reader-") else {})
 
     def _heartbeat(self) -> AgentHeartbeat:
         engine = self.engine
@@ -192,6 +222,11 @@ class Agent:
             dropped_sightings=engine.counters["dropped_sightings"],
             quarantined=engine.counters["quarantined"],
             reconnects=max(0, self.node.link.connects - 1),
+            declared_lost=engine.counters["declared_lost"],
+            disk_errors=engine.counters["disk_errors"] + engine.counters["flush_failed"],
+            dropped_inbox=self.node.link.dropped,
+            dropped_adverts=sum(self.sightings.shed().values()) if self.sightings is not None else 0,
+            worker_restarts=self.health.all_restarts(),
         )
 
 

@@ -15,6 +15,7 @@ import structlog
 from contract.payloads import AgentStatus, DeviceStatus
 from delivery.engine import Tx
 from delivery.node import Node
+from devices.pulse import Pulse
 from devices.status import DeviceStatus as Told
 
 log = structlog.get_logger()
@@ -32,6 +33,7 @@ class Announcer:
         self._more: dict[str, Mapping[str, int]] = {}
         self._changed: set[str] = set()
         self._wake = asyncio.Event()
+        self.pulse = Pulse()
 
     def device(self, name: str, category: str, told: Told) -> None:
         """A device's state, from its driver."""
@@ -63,12 +65,19 @@ class Announcer:
         for name, status in self.devices.items():
             tx.send("device_status", status, device=name)
 
+    def poke(self) -> None:
+        """Make the loop go round once, also without work."""
+        self._wake.set()
+
     async def run(self, node: Node) -> None:
         """Until cancelled."""
         while True:
+            self.pulse.beat("announcer")
             await self._wake.wait()
             self._wake.clear()
             names, self._changed = self._changed, set()
+            if not names:
+                continue
             try:
                 with node.transaction() as tx:
                     for name in sorted(names):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-
-import structlog
+from collections.abc import Callable
+from typing import Any
 
 from config.edge_settings import GatePort, LaneSettings, PrinterPort, ReaderPort
 from devices.gate import CommandResult, Gate, GateSettings
@@ -15,35 +14,27 @@ from devices.printer import OutputComplete, ReceiptPrinter
 from devices.printer_settings import PrinterSettings
 from devices.reader import QrReader, ReaderSettings
 from devices.reader_frames import Scan
-from devices.status import DeviceStatus, PowerState
-
-log = structlog.get_logger()
+from devices.status import DeviceStatus
+from edge.health import Health, keep_running
 
 OnStatus = Callable[[str, str, DeviceStatus], None]
 """Called with the device's name (`reader-1`), its category, and its state."""
 
-
-AGAIN_S = 1.0
 OPEN_MIN_S = 1.0
 """Nobody walks through a gate in less."""
 
 
-async def keep_running(name: str, run: Callable[[], Awaitable[None]], tell: Callable[[DeviceStatus], None]) -> None:
-    """Run a driver until cancelled. One that fails is told as offline and started anew: its fault is not the others'."""
-    while True:
-        try:
-            await run()
-        except Exception as error:
-            log.error("a driver failed and is started anew", device=name, error=repr(error), exc_info=True)
-            tell(DeviceStatus(PowerState.OFF_OFFLINE, reason=f"its driver failed ({error!r:.200}); it is started anew"))
-        await asyncio.sleep(AGAIN_S)
-
-
 class LaneDevices:
-    """`connect` before `run`: whom the devices tell. `on_wire_open(t)`: an open command went out (monotonic s)."""
+    """`connect` before `run`: whom the devices tell. `on_wire_open(t)`: an open command went out (monotonic s).
+
+    `reader`, `printer` and `gate` are made anew when their driver hung or failed: ask for them each time.
+    """
 
     def __init__(self, settings: LaneSettings, on_status: OnStatus) -> None:
         self._settings, self._on_status = settings, on_status
+        self.health = Health()
+        """Where restarts of the drivers are counted; an agent has one for all."""
+        self._makers: dict[str, Callable[[], None]] = {}
         self._tellers: dict[str, Callable[[DeviceStatus], None]] = {}
         self.reader: QrReader | None = None
         self.printer: ReceiptPrinter | None = None
@@ -54,13 +45,24 @@ class LaneDevices:
                 on_wire_open: Callable[[float], None] | None = None) -> None:  # fmt: skip
         """Make the drivers; nothing is opened before `run`."""
         lane = self._settings
-        self.reader = QrReader(lane.reader.port, _reader(lane.reader), on_scan, self._teller("reader", "scanner"))
-        if lane.printer is not None:
-            tell = self._teller("printer", "pos_printer")
-            self.printer = ReceiptPrinter(lane.printer.port, _printer(lane.printer), on_paper, tell)
-        if lane.gate is not None:
-            self.gate = Gate(lane.gate.port, _gate(lane.gate), on_gate, self._teller("gate", "gate"), known=known,
-                             on_wire_open=on_wire_open)  # fmt: skip
+
+        def reader() -> None:
+            self.reader = QrReader(lane.reader.port, _reader(lane.reader), on_scan, self._teller("reader", "scanner"))
+
+        def printer() -> None:
+            if lane.printer is not None:
+                tell = self._teller("printer", "pos_printer")
+                self.printer = ReceiptPrinter(lane.printer.port, _printer(lane.printer), on_paper, tell)
+
+        def gate() -> None:
+            if lane.gate is not None:
+                seen = self.gate_counters() or known  # what passed meanwhile is told by the next reading
+                self.gate = Gate(lane.gate.port, _gate(lane.gate), on_gate, self._teller("gate", "gate"), known=seen,
+                                 on_wire_open=on_wire_open)  # fmt: skip
+
+        self._makers = {"reader": reader, "printer": printer, "gate": gate}
+        for make in self._makers.values():
+            make()
 
     def _teller(self, kind: str, category: str) -> Callable[[DeviceStatus], None]:
         name = f"{kind}-{self._settings.id}"
@@ -70,10 +72,17 @@ class LaneDevices:
     async def run(self) -> None:
         """Drive all devices until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for kind, device in (("reader", self.reader), ("printer", self.printer), ("gate", self.gate)):
-                if device is not None:
-                    kept = keep_running(f"{kind}-{self._settings.id}", device.run, self._tellers[kind])
-                    tasks.create_task(kept, name=f"{kind} {self._settings.id}")
+            for kind in ("reader", "printer", "gate"):
+                if self._driver(kind) is not None:
+                    tasks.create_task(self._keep(kind), name=f"{kind} {self._settings.id}")
+
+    async def _keep(self, kind: str) -> None:
+        name = f"{kind}-{self._settings.id}"
+        await keep_running(name, lambda: self._driver(kind).run(), self._tellers[kind], health=self.health,
+                           pulse=lambda: self._driver(kind).pulse, renew=self._makers[kind])  # fmt: skip
+
+    def _driver(self, kind: str) -> Any:
+        return {"reader": self.reader, "printer": self.printer, "gate": self.gate}[kind]
 
     def gate_counters(self) -> GateCounters | None:
         """The counters of the last reading of the gate's board, or None without a gate or before the first."""

@@ -22,6 +22,7 @@ from delivery.node import Node
 from devices import gate_events as gate
 from devices.gate_map import Outcome
 from devices.printer import OutputComplete
+from devices.pulse import Pulse
 from devices.reader_frames import Scan
 from edge import lane_types as core
 from edge.codes import Keyring
@@ -34,8 +35,7 @@ log = structlog.get_logger()
 
 QUEUE_MAX = 1000
 GATE_QUEUE_MAX = 100_000
-"""Events of the gate that wait for a disk which can be written again: a day of passages. Beyond, they are counted; the
-gate's own counters tell them after a restart."""
+"""Events of the gate that wait for a disk: a day of passages. Beyond, they are counted; its own counters tell them later."""
 DISK_RETRY_S = 0.5
 STALE_S = 3.0
 """A code that could not be handled for so long is dropped: a gate must not open when its customer has gone away."""
@@ -66,6 +66,9 @@ class LaneRunner:
             gate=settings.gate is not None,
         )
         self.counters: Counter[str] = Counter()
+        self.pulse = Pulse()
+        self.on_step: Callable[[core.Event, float], None] | None = None
+        """Called after each step that is on disk, with the time of its event (monotonic s)."""
         self._node, self._store, self._keys, self._devices = node, store, keys, devices
         self._work = LaneWork(devices, self.put, self._print_sent, spawn)
         self._queue: deque[Item] = deque()
@@ -102,15 +105,24 @@ class LaneRunner:
 
     # --- the loop
 
+    def poke(self) -> None:
+        """Make the loop go round once, also without work."""
+        self._wake.set()
+
     async def run(self) -> None:
         """Until cancelled. Goes on first with what a loss of power interrupted."""
         await self._retried(self._begin)
         while True:
             item = await self._next()
-            await self._retried(lambda item=item: self._one(item))  # type: ignore[misc]
+            try:
+                await self._retried(lambda item=item: self._one(item))  # type: ignore[misc]
+            except asyncio.CancelledError:
+                self._queue.appendleft(item)  # to be done when the loop is started anew
+                raise
 
     async def _next(self) -> Item:
         while not self._queue:
+            self.pulse.beat("lane")
             self._wake.clear()
             deadline = next_deadline(self.lane)
             wait_s = None if deadline is None else max(0.0, deadline - self._node.engine.clock.monotonic())
@@ -124,6 +136,7 @@ class LaneRunner:
     async def _retried(self, act: Callable[[], None]) -> None:
         told = False
         while True:
+            self.pulse.beat("lane")
             try:
                 act()
             except sqlite3.Error as error:
@@ -200,7 +213,7 @@ class LaneRunner:
             self._store.use(claims.code_id, claims.expires, tx.utc)
             data = LaneScan(code_id=claims.code_id, sale=claims.sale, code=scan.text, scanned=tx.utc)
             message = tx.send("lane_scan", data, lane=self.id)
-            self._apply(core.CodeAccepted(message, claims.code_id), tx)
+            self._apply(core.CodeAccepted(message, claims.code_id), tx, scan.t_last_byte)
         self.counters["scans"] += 1
 
     def _refuse(self, reason: str, detail: str, claims: ExitClaims | None) -> None:
@@ -208,11 +221,11 @@ class LaneRunner:
         allowance = min(REFUSALS_BURST, self._allowance + (now - self._allowance_at) * REFUSALS_PER_S)
         if allowance >= 1:
             log.warning("exit code refused", lane=self.id, reason=reason, detail=detail)
+            code_id = claims.code_id if claims else None
             with self._node.transaction() as tx:
                 data = LaneRefused.model_validate(
-                    {"reason": reason, "detail": detail[:500], "code_id": claims.code_id if claims else None,
-                     "scanned": tx.utc}
-                )  # fmt: skip
+                    {"reason": reason, "detail": detail[:500], "code_id": code_id, "scanned": tx.utc}
+                )
                 tx.send("lane_refused", data, lane=self.id)
             allowance -= 1
         else:
@@ -278,8 +291,10 @@ class LaneRunner:
 
     # --- one step
 
-    def _apply(self, event: core.Event, tx: Tx) -> None:
+    def _apply(self, event: core.Event, tx: Tx, t: float | None = None) -> None:
         lane, actions = step(self.lane, event, tx.now, self.policy)
+        if (on_step := self.on_step) is not None:
+            tx.after_commit(lambda: on_step(event, tx.now if t is None else t))
         self._become(lane, actions, tx)
 
     def _become(self, lane: core.Lane, actions: tuple[core.Action, ...], tx: Tx) -> None:
@@ -322,8 +337,7 @@ class LaneRunner:
         self.counters["clerk_called"] += 1
         log.error("a clerk is needed at the lane", lane=self.id, reason=reason)
 
-    def shows(self) -> Bilingual:
-        """What the lane would tell the customer now."""
+    def shows(self) -> Bilingual:  # what the lane would tell the customer now
         return _WORDS[self.lane.phase]
 
 

@@ -15,6 +15,7 @@ from contract.payloads import Sighting, SightingKind
 from delivery.engine import Tx
 from delivery.node import Node
 from devices.beacon_scanner import Advert
+from devices.pulse import Pulse
 from edge.presence import Arrived, Event, Left, Moved, Presence, PresenceSettings
 
 log = structlog.get_logger()
@@ -36,6 +37,7 @@ class Sightings:
             PresenceSettings(enter_rssi_dbm=settings.enter_rssi_dbm, silence_min_s=settings.leave_after_s)
         )
         self.dropped = self.dropped_events = 0
+        self.pulse = Pulse()
         self._adverts: deque[Advert] = deque()
         self._untold: deque[Event] = deque()
         self._failing = False
@@ -51,16 +53,23 @@ class Sightings:
         self._adverts.append(advert)
         self._wake.set()
 
+    def poke(self) -> None:
+        """Make the loop go round once, also without work."""
+        self._wake.set()
+
+    def shed(self) -> dict[str, int]:
+        """What was dropped because there was no room for it."""
+        return {"dropped_adverts": self.dropped, "dropped_events": self.dropped_events}
+
     async def run(self) -> None:
         """Until cancelled."""
         while True:
+            self.pulse.beat("sightings")
             await self._wait()
             now = self._node.engine.clock.monotonic()
             while self._adverts:
                 advert = self._adverts.popleft()
-                self._keep(
-                    self.presence.advert(advert.beacon_id, advert.rssi_dbm, advert.measured_power_dbm, advert.t)
-                )
+                self._keep(self.presence.advert(advert.beacon_id, advert.rssi_dbm, advert.measured_power_dbm, advert.t))
             self._keep(self.presence.tick(now))
             if self._untold:
                 self._tell()

@@ -18,7 +18,7 @@ from delivery.journal import JournalError
 from devices.beacon_scanner import Advert
 from devices.status import DeviceStatus, PowerState
 from edge import announcer as announcer_module
-from edge import lane_devices, sightings
+from edge import health, sightings
 from edge.agent import Agent
 from edge.announcer import Announcer
 from tests.delivery.real import free_ports, until
@@ -134,7 +134,7 @@ async def test_a_full_disk_ends_neither_drivers_nor_heartbeat_nor_sightings(
 
 
 async def test_a_driver_that_fails_is_told_and_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lane_devices, "AGAIN_S", 0.01)
+    monkeypatch.setattr(health, "AGAIN_S", 0.01)
     told: list[DeviceStatus] = []
     runs = 0
 
@@ -145,7 +145,7 @@ async def test_a_driver_that_fails_is_told_and_started_anew(monkeypatch: pytest.
             raise ZeroDivisionError
         await asyncio.Event().wait()
 
-    task = asyncio.create_task(lane_devices.keep_running("gate-1", run, told.append))
+    task = asyncio.create_task(health.keep_running("gate-1", run, told.append))
     await until(lambda: runs == 3)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
