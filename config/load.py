@@ -42,8 +42,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(path, ["may not be read by this user; check its owner and mode"]) from None
     except UnicodeDecodeError as error:
         raise SettingsError(path, [f"byte {error.start} is not UTF-8; save the file as UTF-8"]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(path, [f"no valid TOML: {error}"]) from None
+    except RecursionError:
+        raise SettingsError(path, ["no valid TOML: tables or lists are nested too deeply"]) from None
+    except OSError as error:
+        raise SettingsError(path, [f"can't be read: {error.strerror}; check the path given to --config"]) from None
+    except ValueError as error:  # also what the reader lets through, such as a number of 5000 digits
+        raise SettingsError(path, [f"no valid TOML: {str(error)[:500]}"]) from None
 
 
 def load(path: Path, kind: type[Settings]) -> Settings:

@@ -11,6 +11,8 @@ from config.words import Text, Words, check_places
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+Minor = Annotated[int, Field(ge=0, le=10**12)]
+"""An amount in minor units, or points: what messages and the database can carry with room to spare."""
 Condition = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 
 
@@ -27,7 +29,7 @@ class Rank(Section):
     """A rank and what a customer must have spent in all to reach it, in minor units."""
 
     name: Name
-    from_spent: Annotated[int, Field(ge=0)]
+    from_spent: Minor
     label: Words
 
 
@@ -41,7 +43,7 @@ class Rule(Section):
 class Points(Section):
     """One point for so many minor units spent; 0: none."""
 
-    spent_per_point: Annotated[int, Field(ge=0)] = 100
+    spent_per_point: Minor = 100
 
 
 class RulesFile(Section):
@@ -139,8 +141,8 @@ class IncentiveRule(Section):
     when: Condition
     kind: Literal["points", "discount", "product"]
     title: Words
-    amount_minor: Annotated[int, Field(ge=0)] = 0
-    points: Annotated[int, Field(ge=0)] = 0
+    amount_minor: Minor = 0
+    points: Minor = 0
     give: Literal["print", "electronic"] = "print"
     valid_days: Annotated[int, Field(ge=1, le=3650)] = 30
     receipt: ReceiptText | None = None

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -65,7 +66,7 @@ class _Envelope(BaseModel):
     specversion: Literal["1.0"]
     id: MessageId
     source: Annotated[str, StringConstraints(min_length=1, max_length=140)]
-    time: datetime | None = None
+    time: AwareDatetime | None = None
     visit: Annotated[str, StringConstraints(max_length=128)] | None = None
     cause: MessageId | None = None
     epoch: Annotated[str, StringConstraints(min_length=1, max_length=32)] | None = None

@@ -114,7 +114,7 @@ class ControlServer:
     async def _answer(self, line: bytes) -> Json:
         try:
             request = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return {"error": f"not JSON: {error}"}
         if not isinstance(request, dict):
             return {"error": 'a command is a JSON object such as {"do": "state"}'}
@@ -237,7 +237,8 @@ class ControlClient:
 
 
 def _line(message: Json) -> bytes:
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    # half a surrogate pair, which JSON can spell and UTF-8 cannot, goes back as it was spelled
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace") + b"\n"
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:

@@ -21,6 +21,7 @@ _MARGIN_DOTS = 32
 _INK = (43, 40, 48)
 _PAPER = (252, 251, 246)
 _LONGEST_DOTS = 40_000  # 5 m: a printer that is never told to cut must not eat the memory
+_LONGEST_LINES = _LONGEST_DOTS // 10
 
 FONT_PATHS = (
     "/usr/share/fonts/opentype/ipafont-gothic/ipag.ttf",
@@ -89,7 +90,8 @@ class Paper:
     def print_line(self, runs: list[Run], align: int, pitch_dots: int) -> int:
         """One line; `align` 0 left, 1 centre, 2 right. The paper moves `pitch_dots` or the height of the line if that is
         more. Returns the dots that it moved."""
-        self.text.append("".join(run.text for run in runs).rstrip(" "))
+        if len(self.text) < _LONGEST_LINES:
+            self.text.append("".join(run.text for run in runs).rstrip(" "))
         if not runs:
             return self.feed(pitch_dots)
         high = max(run.style.high for run in runs)
@@ -110,14 +112,18 @@ class Paper:
         return self._add(strip)
 
     def print_qr(self, payload: bytes, level: str, module_dots: int, align: int) -> int:
-        """Model 2; a symbol wider than the paper is not printed, as on the real one."""
-        code = segno.make(_qr_content(payload), error=level, boost_error=False, micro=False)
+        """Model 2; a symbol wider than the paper, or of more than a symbol holds, is not printed, as on the real one."""
+        try:
+            code = segno.make(_qr_content(payload), error=level, boost_error=False, micro=False)
+        except segno.DataOverflowError:
+            return 0
         rows = [bytes(255 * (1 - bit) for bit in row) for row in code.matrix]
         side = len(rows) * module_dots
         if side > self.width_dots:
             return 0
         image = Image.frombytes("L", (len(rows), len(rows)), b"".join(rows))
-        self.qr.append(payload)
+        if len(self.qr) < _LONGEST_LINES:
+            self.qr.append(payload)
         return self.print_image(image.resize((side, side), Image.Resampling.NEAREST), align)
 
     def feed(self, dots: int) -> int:
@@ -142,8 +148,9 @@ class Paper:
         dots = strip if isinstance(strip, int) else strip.height
         if self._dots + dots > _LONGEST_DOTS:
             return 0
-        self._strips.append(strip)
-        self._dots += dots
+        if dots:
+            self._strips.append(strip)
+            self._dots += dots
         return dots
 
 

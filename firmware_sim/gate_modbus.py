@@ -17,6 +17,7 @@ READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT, WRITE_ONE, WRITE_MANY = 1, 
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
 GAP_S = 0.01
 BUFFER_LIMIT = 512
+FRAME_MAX = 256  # Modbus over Serial Line 1.02, 2.5.1: the longest frame
 MAX_READ = 125
 
 
@@ -75,7 +76,7 @@ class ModbusSlave:
         if self._buffer[1] == WRITE_MANY:
             return 9 + self._buffer[6] if len(self._buffer) > 6 else 0
         # a function we do not know has a length we do not know: a frame ends where its CRC fits
-        whole = len(self._buffer) >= 4 and crc16(self._buffer[:-2]) == self._buffer[-2:]
+        whole = 4 <= len(self._buffer) <= FRAME_MAX and crc16(self._buffer[:-2]) == self._buffer[-2:]
         return len(self._buffer) if whole else 0
 
     def _reply(self, pdu: bytes) -> bytes:

@@ -13,6 +13,8 @@ _KEYS: dict[str, Act] = {
     "k": "up", "j": "down", "\x1b[A": "up", "\x1b[B": "down", "\x1bOA": "up", "\x1bOB": "down",
 }  # fmt: skip
 _MAX_LINE = 4096
+_MAX_DIGITS = 6
+"""Of a row's number: no screen has so many, and Python refuses to read a number of thousands of digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +69,17 @@ class Lines:
 
 
 def _plain_line(line: str) -> Command | NotUnderstood:
-    if line.isdecimal():
+    if _is_row(line):
         return Command("accept", row=int(line))
     word, _, number = line.partition(" ")
     act = _KEYS.get(word.lower()) if word else "accept"
-    if act is None or (number and not number.strip().isdecimal()):
+    if act is None or (number and not _is_row(number.strip())):
         return NotUnderstood(f"{line[:60]!r} is no command: use a number, an empty line, d, s, l or q")
     return Command(act, row=int(number) if number else None)
+
+
+def _is_row(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _MAX_DIGITS
 
 
 def _json_line(line: str) -> Command | NotUnderstood | None:
