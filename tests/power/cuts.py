@@ -9,6 +9,7 @@ import gc
 import json
 import os
 import signal
+import sys
 import time
 import traceback
 from collections import Counter
@@ -25,6 +26,7 @@ from tests.power.machines import FILE
 from tests.power.workload import World
 
 CHILD_MAX_S = 120
+PROGRESS_EVERY = 250
 TWICE = "twice"
 """What survived a first cut is opened, and the power goes again while it is opened or closed."""
 
@@ -36,6 +38,9 @@ class Tally:
     operations: int = 0
     cuts: int = 0
     images: int = 0
+    """Disks opened and looked at."""
+    stores: int = 0
+    """Stores that went on from a disk until all was settled: once from what is the same in the same turn."""
     same: int = 0
     """Images that were equal to one already judged in the same turn of the world."""
     lost: int = 0
@@ -48,7 +53,7 @@ class Tally:
     def add(self, other: Tally) -> None:
         if self.first_problem is None and other.first_problem is not None:
             self.first_problem = self.cuts + other.first_problem
-        for name in ("operations", "cuts", "images", "same", "lost"):
+        for name in ("operations", "cuts", "images", "stores", "same", "lost"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.by_kind += other.by_kind
         self.by_operation += other.by_operation
@@ -75,6 +80,9 @@ class Cutter:
             return
         self.tally.cuts += 1
         self.tally.by_operation[f"{kind} {file.removeprefix(FILE) or 'db'}"] += 1
+        if self.tally.cuts % PROGRESS_EVERY == 0:
+            print(f"seed {self.world.seed}: {self.tally.cuts} cuts, {self.tally.images} disks opened, "
+                  f"{self.tally.lost} with problems", file=sys.stderr, flush=True)  # fmt: skip
         disk = self.world.machines[name].disk
         turn = self._turn()
         if turn != self._seen_turn:
@@ -90,13 +98,33 @@ class Cutter:
             self._seen.add(digest)
             self.tally.images += 1
             self.tally.by_kind[survived] += 1
-            problems = self._in_a_child(name, image)
+            problems, content = self._open(name, image)
+            if not problems and content not in self._seen:
+                self._seen.add(content)
+                self.tally.stores += 1
+                problems = self._in_a_child(name, image)
             if problems:
                 self.tally.lost += 1
                 if self.tally.first_problem is None:
                     self.tally.first_problem = self.tally.cuts
                 where = f"seed {self.world.seed}, operation {n} ({kind} {name}/{file}), {survived}: "
                 self.tally.problems = (self.tally.problems + [where + p for p in problems[:3]])[:20]
+
+    def _open(self, name: str, image: dict[str, bytes]) -> tuple[list[str], bytes]:
+        """What the real Journal says of these files, and a digest of what it finds in them: the world need not go on twice
+        from the same."""
+        machine, folder = self.world.machines[name], self.world.folder / f"{name}-looked-at"
+        _lay_out(folder, image)
+        try:
+            journal = Journal(folder / FILE, machine.migrations)
+            try:
+                return verdict.files(self.world, machine, journal), blake2b(
+                    journal.db.serialize(), digest_size=16
+                ).digest()
+            finally:
+                journal.close()
+        except Exception as error:
+            return [f"{error!r}"], b""
 
     def _turn(self) -> object:
         machines = self.world.machines.values()
@@ -148,22 +176,20 @@ def _again(disk: Disk, world: World, rng: Random, name: str) -> dict[str, bytes]
     return images[0] if images else second.after("kept", rng)
 
 
-def _judge(world: World, name: str, image: dict[str, bytes]) -> list[str]:
-    for machine in world.machines.values():
-        machine.disk.on_op = lambda kind, file: None
-    folder = world.folder / f"{name}-after"
+def _lay_out(folder: Path, image: dict[str, bytes]) -> None:
     folder.mkdir(exist_ok=True)
     for old in folder.iterdir():
         old.unlink()
     for file, data in image.items():
         (folder / file).write_bytes(data)
-    machine = world.machines[name]
-    look: list[str] = []
-    begin = machine.begin
-    machine.begin = lambda: (look.extend(verdict.files(world, name)), begin())[1]  # type: ignore[method-assign]
+
+
+def _judge(world: World, name: str, image: dict[str, bytes]) -> list[str]:
+    for machine in world.machines.values():
+        machine.disk.on_op = lambda kind, file: None
+    folder = world.folder / f"{name}-after"
+    _lay_out(folder, image)
     world.come_back(name, folder)
-    if look:
-        return look[:20]
     world.buy()  # the store goes on
     if not world.settle():
         passed = [shopper.passed for shopper in world.shoppers]

@@ -46,11 +46,12 @@ def everything(seeds: list[int], steps: int, every: int, workers: int, max_s: fl
             total.add(future.result())
             done += 1
             print(f"{time.monotonic() - began:6.0f} s  {done}/{len(seeds)} workloads, {total.cuts} cuts, "
-                  f"{total.images} disks judged, {total.lost} with problems", file=sys.stderr, flush=True)  # fmt: skip
+                  f"{total.images} disks opened, {total.lost} with problems", file=sys.stderr, flush=True)  # fmt: skip
     for problem in total.problems:
         print(problem, file=sys.stderr)
     print(json.dumps({
-        "seeds": seeds, "steps": steps, "operations": total.operations, "cut_points": total.cuts, "disks": total.images,
+        "seeds": seeds, "steps": steps, "operations": total.operations, "cut_points": total.cuts,
+        "disks": total.images, "stores": total.stores,
         "equal_disks_not_judged_again": total.same, "disks_with_problems": total.lost,
         "by_kind": dict(total.by_kind), "by_operation": dict(total.by_operation.most_common()),
         "problems": len(total.problems), "wall_s": round(time.monotonic() - began, 1),

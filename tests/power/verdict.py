@@ -7,18 +7,18 @@ import sqlite3
 from collections import Counter, defaultdict
 
 from contract.messages import Role, Stream
+from delivery.journal import Journal
 from tests.power.machines import Machine
 from tests.power.workload import World
 
 _CRITICAL = Stream.CRITICAL.value
 
 
-def files(world: World, name: str) -> list[str]:
-    """Right after the machine has opened what its disk kept, before anything new has happened on it."""
-    machine = world.machines[name]
-    db = machine.journal.db
-    found = _whole(db) + _acknowledged(machine) + _effects_and_marks(db) + _posted(world, machine)
-    return found + (_hub(world) if machine.me.role is Role.HUB else _agent(world))
+def files(world: World, machine: Machine, journal: Journal) -> list[str]:
+    """Of the file that the machine's disk kept, when the real `Journal` has just opened it. Changes nothing."""
+    db = journal.db
+    found = _whole(db) + _acknowledged(machine, journal) + _effects_and_marks(db) + _posted(world, machine, db)
+    return found + (_hub(world, db) if machine.me.role is Role.HUB else _agent(world, db))
 
 
 def _whole(db: sqlite3.Connection) -> list[str]:
@@ -30,8 +30,8 @@ def _whole(db: sqlite3.Connection) -> list[str]:
     ]  # fmt: skip
 
 
-def _acknowledged(machine: Machine) -> list[str]:
-    marks = machine.journal.marks()
+def _acknowledged(machine: Machine, journal: Journal) -> list[str]:
+    marks = journal.marks()
     return [
         f"{machine.me.id} acknowledged {key} up to {taken}, its disk has {marks.get(key, 0)}"
         for key, taken in machine.acknowledged.items()
@@ -54,9 +54,9 @@ def _effects_and_marks(db: sqlite3.Connection) -> list[str]:
     return found
 
 
-def _posted(world: World, machine: Machine) -> list[str]:
+def _posted(world: World, machine: Machine, db: sqlite3.Connection) -> list[str]:
     """What was committed to be sent is in the outbox, or its receiver has it. Numbers have no holes."""
-    rows = machine.journal.db.execute(f"SELECT peer, epoch, seq FROM outbox WHERE stream = '{_CRITICAL}' ORDER BY row")
+    rows = db.execute(f"SELECT peer, epoch, seq FROM outbox WHERE stream = '{_CRITICAL}' ORDER BY row")
     kept: dict[tuple[str, str], list[int]] = defaultdict(list)
     for peer, epoch, seq in rows:
         kept[peer, epoch].append(seq)
@@ -65,13 +65,13 @@ def _posted(world: World, machine: Machine) -> list[str]:
     other = world.agent if machine is world.hub else world.hub
     source = "hub" if machine is world.hub else f"agent/{machine.me.id}"
     for peer, epoch, seq in machine.posted:
-        if seq not in kept[peer, epoch] and other.engine._marks.get((source, _CRITICAL, epoch), 0) < seq:
+        taken = other.engine._marks.get((source, _CRITICAL, epoch), 0) if other.starts else 0
+        if seq not in kept[peer, epoch] and taken < seq:
             found.append(f"{machine.me.id} had committed {epoch} {seq} to {peer}: not in its outbox, not taken")
     return found
 
 
-def _hub(world: World) -> list[str]:
-    db = world.hub.journal.db
+def _hub(world: World, db: sqlite3.Connection) -> list[str]:
     found = [f"sale {sale} was answered and is gone" for sale in world.hub.sold
              if db.execute("SELECT 1 FROM exit_code WHERE sale = ?", (sale,)).fetchone() is None
              or db.execute("SELECT 1 FROM sale WHERE sale = ?", (sale,)).fetchone() is None]  # fmt: skip
@@ -89,8 +89,7 @@ def _hub(world: World) -> list[str]:
     return found
 
 
-def _agent(world: World) -> list[str]:
-    db = world.agent.journal.db
+def _agent(world: World, db: sqlite3.Connection) -> list[str]:
     held = {code for (code,) in db.execute("SELECT code FROM used_code")}
     bodies = db.execute("SELECT body FROM outbox WHERE topic LIKE '%/scan'").fetchall()
     told = {json.loads(body)["data"]["code_id"] for (body,) in bodies}
