@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 BAR_FROM_S = 2.0
+PAGE_BYTES = 4096
 
 
 def quiet() -> None:
@@ -63,21 +64,25 @@ def _file_system(folder: Path) -> str:
     return found[1]
 
 
-def syncs(folder: Path, count: int) -> list[float]:
-    """Seconds that the disk needs to make one page durable, `count` times: what no commit can be faster than."""
-    found = []
-    path = folder / "sync-probe"
-    handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
-    try:
-        for _ in range(count):
-            os.write(handle, bytes(4096))
-            began = time.monotonic()
-            os.fdatasync(handle)
-            found.append(time.monotonic() - began)
-    finally:
-        os.close(handle)
-        path.unlink()
-    return found
+class SyncProbe:
+    """What no commit can be faster than: one page of an existing file made durable, as SQLite's log does when it is reused."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "sync-probe"
+        self._handle = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
+        os.write(self._handle, bytes(PAGE_BYTES))
+        os.fsync(self._handle)
+
+    def seconds(self) -> float:
+        """How long it takes now."""
+        began = time.monotonic()
+        os.pwrite(self._handle, bytes(PAGE_BYTES), 0)
+        os.fdatasync(self._handle)
+        return time.monotonic() - began
+
+    def close(self) -> None:
+        os.close(self._handle)
+        self._path.unlink()
 
 
 def progress(seconds: float, *, shown: bool = True) -> Progress:
