@@ -73,6 +73,15 @@ class LaneSettings(Section):
     gate_patience_s: Seconds = 15.0
 
 
+class MetricsSettings(Section):
+    """Numbers for Prometheus at http://host:port/metrics, and the state in words at /healthz. Without a password: nothing
+    personal stands there, but give it to the network that watches the store only."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 9101
+    """0: any free port (tests)."""
+
+
 class EdgeSettings(Section):
     """The whole file."""
 
@@ -83,6 +92,8 @@ class EdgeSettings(Section):
     beacons: BeaconSettings | None = None
     lane: Annotated[tuple[LaneSettings, ...], Field(max_length=16)] = ()
     heartbeat_s: Seconds = 5.0
+    metrics: MetricsSettings | None = None
+    """None: no port is opened."""
 
     @model_validator(mode="after")
     def _consistent(self) -> EdgeSettings:

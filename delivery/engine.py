@@ -69,6 +69,8 @@ class Engine:
         self.clock = clock or Clock()
         self.epoch = epoch or secrets.token_hex(5)
         self.counters: Counter[str] = Counter()
+        self.on_acknowledged: Callable[[str, float], None] | None = None
+        """Called with the stream and the age in seconds of each message of this life that is acknowledged; never raises."""
         self.connected = False
         self._rng = rng or Random()
         self._streams: dict[tuple[str, str], OutStream] = {}
@@ -289,6 +291,8 @@ class Engine:
         for entry in stream.acknowledged(receipt.epoch, receipt.taken, receipt.again, now):
             if entry.row:
                 self._forget.append(entry.row)
+            if self.on_acknowledged is not None and entry.queued:
+                self.on_acknowledged(receipt.stream, now - entry.queued)
         if self._forget and self._flush_at is None:
             self._flush_at = now + FLUSH_S
 
@@ -379,6 +383,14 @@ class Engine:
     def unacknowledged(self) -> int:
         """Messages of ours that no peer has acknowledged yet."""
         return sum(len(stream) for stream in self._streams.values())
+
+    def depths(self) -> dict[tuple[str, str], tuple[int, float]]:
+        """By peer and stream: how many wait, and the age of the oldest in this process's life, in seconds."""
+        now = self.clock.monotonic()
+        return {
+            key: (len(stream), now - stream.pending[0].queued if len(stream) and stream.pending[0].queued else 0.0)
+            for key, stream in self._streams.items()
+        }
 
     def oldest_unacknowledged_s(self) -> float:
         """Age of the oldest of them in this process's life, in seconds."""

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,8 @@ from delivery.engine import Engine, Publication, Tx
 from delivery.journal import Journal
 from delivery.link import Link
 from delivery.node import Node
+from delivery.notify import Notifier
+from delivery.watchdog import Watchdog
 from devices import beacon_scanner
 from devices.beacon_scanner import BeaconScanner
 from devices.pulse import Pulse
@@ -32,8 +35,11 @@ from devices.status import DeviceStatus
 from edge.announcer import Announcer
 from edge.codes import Keyring
 from edge.health import Health, keep_running
+from edge.health_page import checks, page, status_line
 from edge.lane_devices import LaneDevices
 from edge.lane_runner import LaneRunner
+from edge.metrics import Metrics
+from edge.metrics_server import MetricsServer
 from edge.sightings import Sightings
 from edge.store import MIGRATIONS, EdgeStore
 
@@ -205,6 +211,9 @@ class Agent:
                 # Whoever listens misses a heartbeat, which is the truth: this agent can't work.
                 log.error("no heartbeat: the database takes no transaction", error=str(error))
 
+    def uptime_s(self) -> float:
+        return self._clock.monotonic() - self._started_at
+
     def _counted(self, device: str) -> dict[str, int]:
         """What the agent has counted beside a device's driver."""
         restarts = {"driver_restarts": restarted} if (restarted := self.health.restarts(device)) else {}
@@ -216,7 +225,7 @@ class Agent:
     def _heartbeat(self) -> AgentHeartbeat:
         engine = self.engine
         return AgentHeartbeat(
-            uptime_s=self._clock.monotonic() - self._started_at,
+            uptime_s=self.uptime_s(),
             unacknowledged=engine.unacknowledged(),
             oldest_unacknowledged_s=engine.oldest_unacknowledged_s(),
             dropped_sightings=engine.counters["dropped_sightings"],
@@ -240,14 +249,31 @@ def _scanning(beacons: BeaconSettings, settings_file: Path) -> beacon_scanner.Be
 
 async def run_edge(settings: EdgeSettings, settings_file: Path) -> None:
     """Run one agent until SIGTERM or SIGINT. Raises JournalError, SettingsError with a sentence for the installer."""
+    notifier = Notifier()
     agent = Agent(settings, settings_file)
+    watchdog = Watchdog(checks(agent), lambda: status_line(agent), notifier=notifier)
     task = asyncio.current_task()
     assert task is not None
+
+    def stop() -> None:
+        notifier.stopping()
+        task.cancel()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
-    log.info("agent started", agent=settings.agent, store=settings.store, lanes=len(settings.lane))
+        loop.add_signal_handler(number, stop)
     try:
-        await agent.run()
+        async with AsyncExitStack() as stack:
+            if settings.metrics is not None:
+                numbers = Metrics(agent)
+                server = MetricsServer(settings.metrics.host, settings.metrics.port, numbers.text,
+                                       lambda: page(agent, watchdog))  # fmt: skip
+                await stack.enter_async_context(server)
+            log.info("agent started", agent=settings.agent, store=settings.store, lanes=len(settings.lane))
+            tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            tasks.create_task(watchdog.run(), name="watchdog")
+            await agent.run()
     except asyncio.CancelledError:
         log.info("agent stopped", agent=settings.agent)
+    finally:
+        agent.engine.journal.close()  # if it came to nothing before it ran

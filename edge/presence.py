@@ -138,6 +138,10 @@ class Presence:
         """When `tick` is due; it may then find nothing to do. None while nobody is present."""
         return self._deadlines[0][0] if self._present else None
 
+    @property
+    def present_count(self) -> int:
+        return len(self._present)
+
     def snapshot(self) -> tuple[PresenceRow, ...]:
         """Everybody present, the one heard longest ago first."""
         return tuple(

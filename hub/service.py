@@ -26,6 +26,8 @@ from contract.payloads import ClientState, HubStatus
 from delivery.engine import Engine, Publication, Tx
 from delivery.journal import Journal
 from delivery.node import Node
+from delivery.notify import Notifier
+from delivery.watchdog import Check, Watchdog
 from hub import web
 from hub.core import Hub
 from hub.database.schema import MIGRATIONS
@@ -72,6 +74,10 @@ async def _run(hub: Hub, node: Node, policy: RunningPolicy, app: FastAPI, listen
                 uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
             )
             serving = tasks.create_task(server.serve(sockets=[listener]), name="http")
+            notifier = Notifier()
+            watchdog = Watchdog([Check("node", lambda: node.rounds, node.poke)], lambda: status_line(hub, node),
+                                notifier=notifier, serves=lambda: server.started)  # fmt: skip
+            running.append(tasks.create_task(watchdog.run(), name="watchdog"))
             host, port = listener.getsockname()[:2]
             log.info(
                 "hub started",
@@ -81,6 +87,7 @@ async def _run(hub: Hub, node: Node, policy: RunningPolicy, app: FastAPI, listen
             )
             try:
                 await stop.wait()
+                notifier.stopping()
                 _good_bye(hub, node)
                 await asyncio.sleep(0.05)  # let the library write it
             finally:
@@ -122,6 +129,16 @@ async def tick(hub: Hub, node: Node, policy: RunningPolicy) -> None:
             if not node.disk_trouble:  # the node says it once, and when it is over
                 log.error("the database can't be written", error=str(error))
                 node.disk_trouble = str(error)
+
+
+def status_line(hub: Hub, node: Node) -> str:
+    """One line for the service manager: the broker, the agents, what waits."""
+    there = sum(state is ClientState.READY for state in hub.agents.values())
+    trouble = f"database: {node.disk_trouble}; " if node.disk_trouble else ""
+    return (
+        f"{trouble}{'connected' if node.link.up else 'no broker'}; {there} of {len(hub.agents)} agents there; "
+        f"{node.engine.unacknowledged()} messages wait"
+    )
 
 
 def on_link(hub: Hub, engine: Engine) -> Callable[[bool, Tx], None]:
