@@ -1,0 +1,134 @@
+"""Faults, as they happen to a running store. What is broken for a while is put right by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from simulation.network import Weather
+from simulation.plan import NETWORK_FAULTS, PROGRAM_FAULTS, Fault
+from simulation.programs import AgentProgram, Program
+
+if TYPE_CHECKING:
+    from simulation.store import Store
+
+CLOCK_JUMPS_S = (-1.7e9, -7200.0, -30.0, 5.0, 45.0, 600.0)
+"""Never set (the year 1970), a summer time that was missed, and what a bad NTP server does."""
+HUB_CLOCK_JUMPS_S = (-25.0, -2.0, 2.0, 25.0)
+"""The hub's clock is the store's: it is held by NTP, and codes allow for 60 s."""
+
+
+async def happen(store: Store, fault: Fault) -> None:
+    """Wait for its time, do it, and put it right after its time."""
+    await asyncio.sleep(fault.at_s)
+    store.truth.note("FAULT", str(fault))
+    store.truth.counts["faults"] += 1
+    store.broken_until(store.loop.time() + fault.for_s + 1.0)
+    if fault.kind in PROGRAM_FAULTS:
+        await _program(store, fault, store.hub if fault.target == "hub" else store.agents[fault.target])
+    elif fault.kind in NETWORK_FAULTS:
+        await _network(store, fault)
+    else:
+        await _machine(store, fault)
+    store.broken_until(store.loop.time() + 1.0)
+
+
+async def _program(store: Store, fault: Fault, program: Program) -> None:
+    match fault.kind:
+        case "kill" | "kill_at_step" | "kill_before_commit" | "kill_after_commit" | "stop":
+            await _die(store, fault, program)
+        case "freeze":
+            program.process.freeze(fault.for_s)
+            await asyncio.sleep(fault.for_s)
+        case "disk_full":
+            program.disk.full = True
+            await asyncio.sleep(fault.for_s)
+            program.disk.full = False
+        case "slow_disk":
+            program.disk.slow_s = 0.005 + 0.1 * fault.amount
+            await asyncio.sleep(fault.for_s)
+            program.disk.slow_s = 0.0
+        case "clock":
+            jumps = CLOCK_JUMPS_S if isinstance(program, AgentProgram) else HUB_CLOCK_JUMPS_S
+            program.clock_off_s = jumps[int(fault.amount * len(jumps))]
+            await asyncio.sleep(fault.for_s)
+            program.clock_off_s = 0.0
+
+
+async def _die(store: Store, fault: Fault, program: Program) -> None:
+    process, disk, nth = program.process, program.disk, int(1 + fault.amount**3 * 40)
+    match fault.kind:
+        case "kill":
+            program.kill()
+        case "stop" if isinstance(program, AgentProgram):
+            program.stop()
+        case "stop":
+            program.kill()
+        case "kill_at_step":
+            process.kill_at_step = process.steps + nth
+        case "kill_before_commit":
+            disk.kill_before = disk.commits + nth
+        case "kill_after_commit":
+            disk.kill_after = disk.commits + nth
+    for _ in range(200):  # it may be some time until its next commit
+        if not program.alive or process is not program.process:
+            break
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(0.05 + min(fault.for_s, 20.0))
+    if program.alive and process is program.process:
+        process.kill_at_step = disk.kill_before = disk.kill_after = None
+    else:
+        program.start()
+
+
+async def _network(store: Store, fault: Fault) -> None:
+    broker = store.broker
+    client = "hub-main" if fault.target == "hub" else f"agent-{fault.target}"
+    match fault.kind:
+        case "cut":
+            broker.cut(client, fault.for_s)
+            await asyncio.sleep(fault.for_s)
+        case "broker_restart":
+            broker.restart(fault.for_s)
+            await asyncio.sleep(fault.for_s)
+        case "swizzle":  # cut off some, one after the other, and let them back in another order
+            clients = sorted(broker.sessions)
+            for one in store.chance.sample(clients, k=min(3, len(clients))):
+                broker.cut(one, fault.for_s * (0.2 + store.chance.random()))
+                await asyncio.sleep(fault.for_s * 0.1)
+            await asyncio.sleep(fault.for_s * 1.2)
+        case _:
+            share = 0.05 + 0.6 * fault.amount
+            broker.weather = {
+                "lose": Weather(lose=share),
+                "double": Weather(double=share),
+                "shuffle": Weather(shuffle_s=share),
+                "slow": Weather(slow_s=4 * share),
+            }[fault.kind]
+            await asyncio.sleep(fault.for_s)
+            broker.weather = Weather()
+
+
+async def _machine(store: Store, fault: Fault) -> None:
+    machines = store.machines[fault.target]
+    printer, gate = machines.printer, machines.gate
+    board = gate.board
+    code = 1 + int(fault.amount * 90)
+    acts = {
+        "reader_out": (lambda: setattr(machines, "reader_plugged", False), lambda: setattr(machines, "reader_plugged", True)),
+        "paper_end": (lambda: printer.set(paper=False), lambda: printer.set(paper=True)),
+        "printer_power": (lambda: printer.set(powered=False), lambda: printer.set(powered=True)),
+        "printer_cable": (lambda: printer.set(plugged=False), lambda: printer.set(plugged=True)),
+        "printer_deaf": (lambda: setattr(printer, "deaf", 0.2 + 0.8 * fault.amount), lambda: setattr(printer, "deaf", 0.0)),
+        "gate_cable": (lambda: gate.plug(False), lambda: gate.plug(True)),
+        "gate_noise": (lambda: setattr(gate, "noise", 0.1 + 0.6 * fault.amount), lambda: setattr(gate, "noise", 0.0)),
+        "gate_power": (lambda: gate.run(board.boot), lambda: gate.run(board.boot)),
+        "gate_mains": (lambda: gate.run(lambda: board.set_mains_lost(True)), lambda: gate.run(lambda: board.set_mains_lost(False))),
+        "gate_fault": (lambda: gate.run(lambda: board.set_fault(code)), lambda: gate.run(lambda: board.set_fault(0))),
+        "fire": (lambda: gate.run(lambda: board.set_fire(True)), lambda: gate.run(lambda: board.set_fire(False))),
+        "obstacle": (lambda: gate.run(lambda: board.set_obstacle(True)), lambda: gate.run(lambda: board.set_obstacle(False))),
+    }  # fmt: skip
+    begin, end = acts[fault.kind]
+    begin()
+    await asyncio.sleep(fault.for_s)
+    end()

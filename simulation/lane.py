@@ -1,0 +1,77 @@
+"""The hardware of one lane, and how an agent's life is connected to it in place of `edge.lane_devices.LaneDevices`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from config.edge_settings import LaneSettings
+from devices.gate_events import GateEvent
+from devices.gate_map import GateCounters
+from devices.printer import OutputComplete
+from devices.reader_frames import ReaderFramer, RepeatFilter, Scan
+from devices.status import DeviceStatus, PowerState
+from edge.lane_devices import LaneDevices, OnStatus
+from simulation.gate import GateMachine, SimGate
+from simulation.loop import Process, VirtualLoop
+from simulation.printer import Model, PrinterMachine, SimPrinter, Slip
+
+READ_S = 0.02
+"""A code of 186 characters on a line of 115,200 baud."""
+
+
+class LaneMachines:
+    """Reader, printer and gate of one lane; they outlive every program."""
+
+    def __init__(self, loop: VirtualLoop, rng: Random, name: str, model: Model, on_slip: Callable[[Slip], None],
+                 on_gate: Callable[[dict[str, Any]], None]) -> None:  # fmt: skip
+        self.name, self.loop = name, loop
+        self.gate = GateMachine(loop, rng, on_gate)
+        self.printer = PrinterMachine(loop, rng, model, on_slip)
+        self.reader_plugged = True
+        self.reader: Callable[[bytes], None] | None = None
+        self.queue = asyncio.Lock()
+        """One person at a time stands before the reader."""
+
+    def present(self, code: str) -> None:
+        """Somebody holds a code in front of the reader."""
+        if self.reader_plugged and self.reader is not None:
+            self.reader(code.encode() + b"\r")
+
+
+class SimDevices(LaneDevices):
+    """The devices of one lane for one life of an agent."""
+
+    def __init__(self, machines: LaneMachines, process: Process, settings: LaneSettings, on_status: OnStatus) -> None:
+        super().__init__(settings, on_status)
+        self._machines, self._process = machines, process
+        self._framer, self._filter = ReaderFramer(), RepeatFilter()
+        self._on_scan: Callable[[Scan], None] = lambda scan: None
+
+    def connect(self, on_scan: Callable[[Scan], None], on_paper: Callable[[OutputComplete], None],
+                on_gate: Callable[[GateEvent], None], known: GateCounters | None,
+                on_wire_open: Callable[[float], None] | None = None) -> None:  # fmt: skip
+        self._on_scan = on_scan
+        printer = SimPrinter(self._machines.printer, self._process, lambda job, why: on_paper(OutputComplete(job, why)),
+                             self._teller("printer", "pos_printer"))  # fmt: skip
+        gate = SimGate(self._machines.gate, self._process, on_gate, self._teller("gate", "gate"), known)
+        self.printer, self.gate = printer, gate  # type: ignore[assignment]
+
+    async def run(self) -> None:
+        machines = self._machines
+        machines.reader = self._bytes_soon
+        self._teller("reader", "scanner")(DeviceStatus(PowerState.ONLINE))
+        async with asyncio.TaskGroup() as tasks:
+            for device in (self.printer, self.gate):
+                assert device is not None
+                tasks.create_task(device.run())
+
+    def _bytes_soon(self, data: bytes) -> None:
+        self._process.soon(self._bytes, data, after_s=READ_S)
+
+    def _bytes(self, data: bytes) -> None:
+        for scan in self._framer.feed(data, self._machines.loop.time()):
+            if self._filter.is_new(scan):
+                self._on_scan(scan)

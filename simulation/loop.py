@@ -1,0 +1,177 @@
+"""An asyncio event loop without real time and without I/O: the same seed runs the same steps in the same order.
+
+Time stands still while anything is ready, and then jumps to the next timer. Every callback belongs to the program in whose
+context it was made, so that one program can be killed, stopped for a while, or slowed down at any step of its own, while the
+others and the world go on. A killed program is never stepped again: not a line of its `finally` runs, as after `kill -9`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import heapq
+from asyncio import Handle, TimerHandle
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
+
+__all__ = ["Killed", "Process", "Stuck", "VirtualLoop"]
+
+STEPS_AT_ONCE_MAX = 200_000
+"""More steps than this without a moment passing is a program that spins."""
+CANCELLED_MAX = 200
+"""So many cancelled timers may lie in the heap before it is swept, as in asyncio itself."""
+
+
+class Killed(BaseException):
+    """Raised inside a program that is killed in mid-step, so that nothing of the step happens after this point."""
+
+
+class Stuck(RuntimeError):
+    """A program steps and steps and no time passes."""
+
+
+class Process:
+    """One run of one program. `context` marks its callbacks; `on_kill` is told at the moment of its death."""
+
+    def __init__(self, name: str, loop: VirtualLoop) -> None:
+        self.name, self.loop = name, loop
+        self.alive = True
+        self.context = contextvars.copy_context()
+        self.context.run(_PROCESS.set, self)
+        self.on_kill: list[Callable[[], None]] = []
+        self.steps = 0
+        self.kill_at_step: int | None = None
+        self.held: deque[Handle] = deque()
+        self._frozen_until = 0.0
+
+    @property
+    def runs(self) -> bool:
+        """Whether its callbacks are carried out now."""
+        return self.alive and self.loop.time() >= self._frozen_until
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Its main task."""
+        return self.loop.create_task(work, name=self.name, context=self.context)
+
+    def soon(self, act: Callable[..., object], *args: object, after_s: float = 0.0) -> None:
+        """Something from outside happens to it: a step of its own, later if it is frozen, never if it is dead."""
+        self.loop.call_later(after_s, act, *args, context=self.context)
+
+    def freeze(self, for_s: float) -> None:
+        """It does not get to run for a while: a busy processor, a slow disk, SIGSTOP."""
+        self._frozen_until = max(self._frozen_until, self.loop.time() + for_s)
+        self.loop.call_at(self._frozen_until, self._thaw, context=self.loop.outside)
+
+    def _thaw(self) -> None:
+        if self.runs:
+            self.loop.take_back(self.held)
+
+    def kill(self) -> None:
+        """`kill -9`, or the power is gone. When it is in the middle of a step, the caller raises `Killed` as well."""
+        if self.alive:
+            self.alive = False
+            for tell in self.on_kill:
+                tell()
+
+    def step(self, handle: Handle) -> None:
+        """Carry out one callback, or keep it for later."""
+        if not self.runs:
+            self.held.append(handle)
+            return
+        self.steps += 1
+        if self.steps == self.kill_at_step:
+            self.held.append(handle)
+            self.kill()
+        else:
+            handle._run()
+
+
+_PROCESS: contextvars.ContextVar[Process] = contextvars.ContextVar("process")
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """`trouble` gets what a callback raised and nobody caught (never `Killed`)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outside = contextvars.Context()
+        """Of the world: what happens whoever is alive."""
+        self.trouble: Callable[[str], None] = lambda text: None
+        self._now = 0.0
+        self._at_once = 0
+        self._ready: deque[Handle]
+        self._scheduled: list[TimerHandle]
+        self._timer_cancelled_count: int
+        self.set_exception_handler(_tell)
+
+    def time(self) -> float:
+        return self._now
+
+    def take_back(self, handles: deque[Handle]) -> None:
+        """Callbacks that were held become ready again, in their order."""
+        self._ready.extend(handles)
+        handles.clear()
+
+    def bury(self, processes: list[Process]) -> None:
+        """At the very end: let the tasks of the dead end, so that nothing is left over. They can do no harm any more."""
+        for process in processes:
+            process.alive, process.kill_at_step, process._frozen_until = True, None, 0.0
+            self.take_back(process.held)
+        for _ in range(20):
+            tasks = asyncio.all_tasks(self)
+            if not tasks:
+                return
+            for task in tasks:
+                task.cancel()
+            self.run_until_complete(asyncio.wait(tasks, timeout=60.0))
+
+    def _run_once(self) -> None:
+        scheduled, ready = self._scheduled, self._ready
+        self._sweep()
+        if not ready:
+            if not scheduled:
+                raise Stuck("nobody does anything any more")
+            if scheduled[0].when() > self._now:
+                self._now, self._at_once = scheduled[0].when(), 0
+        while scheduled and scheduled[0].when() <= self._now:
+            handle = heapq.heappop(scheduled)
+            handle._scheduled = False  # type: ignore[attr-defined]
+            ready.append(handle)
+        self._at_once += len(ready)
+        if self._at_once > STEPS_AT_ONCE_MAX:
+            raise Stuck(f"{self._at_once} steps at {self._now:.6f} s: a program spins")
+        for _ in range(len(ready)):
+            one = ready.popleft()
+            if one.cancelled():
+                continue
+            process = one._context.get(_PROCESS)  # type: ignore[attr-defined]
+            if process is None:
+                one._run()
+            else:
+                process.step(one)
+
+    def _sweep(self) -> None:
+        scheduled = self._scheduled
+        if self._timer_cancelled_count > CANCELLED_MAX and self._timer_cancelled_count * 2 > len(scheduled):
+            kept = []
+            for handle in scheduled:
+                if handle.cancelled():
+                    handle._scheduled = False  # type: ignore[attr-defined]
+                else:
+                    kept.append(handle)
+            scheduled[:] = kept
+            heapq.heapify(scheduled)
+            self._timer_cancelled_count = 0
+        while self._scheduled and self._scheduled[0].cancelled():
+            self._timer_cancelled_count -= 1
+            heapq.heappop(self._scheduled)._scheduled = False  # type: ignore[attr-defined]
+
+    def _write_to_self(self) -> None:
+        """Nobody waits in a system call."""
+
+
+def _tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    if not isinstance(error, Killed):
+        cast(VirtualLoop, loop).trouble(f"{context.get('message', '')}: {error!r}")

@@ -1,0 +1,287 @@
+"""Hub and agents of the simulated store: the real programs, killed and started again on their files."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+
+from config.edge_settings import EdgeSettings
+from config.hub_settings import HubSettings
+from contract.access import Principal
+from contract.envelope import Message
+from contract.messages import Role
+from delivery.clock import Clock
+from delivery.engine import Engine, Tx
+from delivery.journal import Journal, Migration
+from delivery.link import Address
+from delivery.node import Node
+from delivery.streams import Entry
+from devices.beacon_settings import Advert
+from edge.agent import Agent, World
+from hub.core import Hub
+from hub.database.schema import MIGRATIONS
+from hub.exit_keys import KeyRing
+from hub.rules.reload import RunningPolicy
+from hub.service import last_will, on_link, tick
+from simulation.disk import Disk
+from simulation.lane import LaneMachines, SimDevices
+from simulation.loop import Killed, Process, VirtualLoop
+from simulation.network import HOP_S, Broker, SimLink
+from simulation.truth import Key, Truth
+
+T = TypeVar("T")
+
+START = datetime(2026, 4, 1, 0, 0, tzinfo=UTC)
+"""Nine in the morning in Tokyo."""
+_NOWHERE = Address("nowhere", 1, "nobody", "nothing")
+
+
+class Program:
+    """One program of the store over all its lives."""
+
+    def __init__(self, name: str, path: Path, loop: VirtualLoop, broker: Broker, truth: Truth, rng: Random) -> None:
+        self.name, self.loop, self.broker, self.truth, self.rng = name, loop, broker, truth, rng
+        self.disk = Disk(path, loop.time)
+        self.disk.on_commit.append(self._committed)
+        self.disk.on_rollback.append(self._rolled_back)
+        self.process = Process(name, loop)
+        self.process.alive = False
+        self.lives: list[Process] = []
+        self.clock_off_s = 0.0
+        self.rows: dict[int, tuple[Key, int]] = {}
+        self._said: list[tuple[Key, int]] = []
+        self._taken: list[tuple[Key, int]] = []
+        self._begun_at = loop.time()
+
+    @property
+    def alive(self) -> bool:
+        return self.process.alive
+
+    def clock(self) -> Clock:
+        """Its own: the wall's time may be wrong and jump."""
+        return Clock(self.loop.time, lambda: START + timedelta(seconds=self.loop.time() + self.clock_off_s))
+
+    def start(self) -> None:
+        """A new life on what the disk has."""
+        if self.alive:
+            return
+        self.process = Process(self.name, self.loop)
+        self.lives.append(self.process)
+        self.truth.note(self.name, "starts")
+        self.truth.counts["starts"] += 1
+        self._said.clear()
+        self._taken.clear()
+        self.process.on_kill.append(lambda: self.truth.note(self.name, "is killed"))
+        self.process.on_kill.append(self.stopped)
+        try:
+            self.process.context.run(self._begin)
+        except Killed:
+            return
+
+    def _begin(self) -> None:
+        raise NotImplementedError
+
+    def stopped(self) -> None:
+        """Its process is dead."""
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def link(self, address: Address, subscriptions: Sequence[tuple[str, int]], **more: Any) -> SimLink:
+        more.pop("goodbye", None)
+        return SimLink(self.broker, self.process, self.rng, address.client_id, subscriptions, **more)
+
+    def journal(self, path: Path, migrations: Sequence[Migration] = ()) -> Journal:
+        return _Journal(self, path, migrations)
+
+    # --- what is on disk
+
+    def said(self, key: Key, entry: Entry, row: int) -> None:
+        """A numbered message was written to the outbox."""
+        self.rows[row] = key, entry.seq
+        self._said.append((key, entry.seq))
+
+    def watch(self, engine: Engine) -> None:
+        """Learn what the application takes."""
+        inner = engine.handle
+
+        def handle(message: Message, tx: Tx) -> None:
+            inner(message, tx)
+            if message.numbering is not None and message.channel.stream is not None:
+                key = message.source, engine.me.role.value if engine.me.role is Role.HUB else f"agent/{engine.me.id}"
+                numbering = message.numbering
+                self._taken.append(((*key, message.channel.stream.value, numbering.epoch), numbering.seq))
+
+        engine.handle = handle
+
+    def _committed(self) -> None:
+        for key, seq in self._said:
+            self.truth.has_said(key, seq)
+        for key, seq in self._taken:
+            self.truth.has_taken(key, seq)
+        self._said.clear()
+        self._taken.clear()
+        self.truth.counts["commits"] += 1
+
+    def _rolled_back(self) -> None:
+        self._said.clear()
+        self._taken.clear()
+
+
+class _Journal(Journal):
+    """Tells what is written to and deleted from the outbox."""
+
+    def __init__(self, program: Program, path: Path, migrations: Sequence[Migration]) -> None:
+        self._program = program
+        self._me = "hub" if isinstance(program, HubProgram) else f"agent/{program.name}"
+        super().__init__(path, migrations, connect=program.disk.connect(program.process))
+
+    def put(self, peer: str, stream: str, entry: Entry) -> int:
+        row = super().put(peer, stream, entry)
+        self._program.said((self._me, peer, stream, entry.epoch), entry, row)
+        return row
+
+    def forget(self, rows: Iterable[int]) -> None:
+        rows = list(rows)
+        super().forget(rows)
+        for row in rows:
+            key, seq = self._program.rows[row]
+            self._program.truth.has_forgotten(key, seq)
+
+
+class AgentProgram(Program):
+    """`edge.agent.Agent` with simulated surroundings."""
+
+    def __init__(self, settings: EdgeSettings, machines: dict[str, LaneMachines], *args: Any) -> None:
+        super().__init__(settings.agent, settings.database, *args)
+        self.settings, self.machines = settings, machines
+        self.agent: Agent | None = None
+        self._passages: list[str] = []
+        self.main: asyncio.Task[None] | None = None
+
+    def _begin(self) -> None:
+        process = self.process
+        world = World(
+            journal=self.journal,
+            link=self.link,  # type: ignore[arg-type]
+            devices=lambda lane, told: SimDevices(self.machines[lane.id], process, lane, told),
+            scanner=_Scanner,
+        )
+        self.agent = Agent(self.settings, Path("simulated"), clock=self.clock(), world=world)
+        self.watch(self.agent.engine)
+        self.truth.new_life(self.name)
+        self.main = process.start(self.agent.run())
+        self.main.add_done_callback(self._ended, context=self.loop.outside)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if self.process.alive and task is self.main:  # stopped on purpose, or failed
+            if not task.cancelled() and task.exception() is not None:
+                self.truth.breaks("no program ends by itself", f"{self.name}: {task.exception()!r}")
+            self.process.kill()
+
+    def stop(self) -> None:
+        """SIGTERM: it says good-bye and ends."""
+        if self.alive and self.main is not None:
+            self.process.soon(self.main.cancel)
+
+    def stopped(self) -> None:
+        for machines in self.machines.values():
+            machines.reader = machines.gate.driver = machines.printer.driver = None
+
+    def hears(self, advert: Advert) -> None:
+        """Its radio has received something."""
+        if self.alive and self.agent is not None and self.agent.sightings is not None:
+            self.process.soon(self.agent.sightings.on_advert, advert)
+
+    def _committed(self) -> None:
+        super()._committed()
+        for scan in self._passages:
+            self.truth.passage_told(self.name, scan)
+        self._passages.clear()
+        if self.agent is not None and self.alive:
+            for name, runner in self.agent.lanes.items():
+                self.truth.lane_is(self.name, name, self.machines[name].name, runner.lane)
+
+    def said(self, key: Key, entry: Entry, row: int) -> None:
+        super().said(key, entry, row)
+        if entry.topic.endswith("/passage") and entry.body is not None:
+            told = json.loads(entry.body)["data"]
+            if told["outcome"] == "passed" and told.get("scan"):
+                self._passages.append(told["scan"])
+
+    def _rolled_back(self) -> None:
+        super()._rolled_back()
+        self._passages.clear()
+
+
+class _Scanner:
+    """In place of the radio: adverts come by `AgentProgram.hears`."""
+
+    def __init__(self, settings: object, on_advert: object, on_status: object) -> None:
+        pass
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+
+class HubProgram(Program):
+    """The parts of `hub.service.run_hub` without its web server."""
+
+    def __init__(self, settings: HubSettings, keys: KeyRing, policy: RunningPolicy, *args: Any) -> None:
+        super().__init__("hub", settings.database, *args)
+        self.settings, self.keys, self.policy = settings, keys, policy
+        self.hub: Hub | None = None
+        self.node: Node | None = None
+
+    def _begin(self) -> None:
+        journal = self.journal(self.settings.database, MIGRATIONS)
+        self.hub = hub = Hub(self.settings, self.keys, lambda: self.policy.current)
+        engine = Engine(
+            journal, Principal(Role.HUB, self.settings.id), self.settings.store.id, hub.handle, clock=self.clock()
+        )
+        self.watch(engine)
+        address = replace(_NOWHERE, client_id="")
+        self.node = Node(engine, address, will=last_will(self.settings), on_link=on_link(hub, engine),
+                         make_link=self.link)  # type: ignore[arg-type]  # fmt: skip
+        main = self.process.start(self._run(hub, self.node))
+        main.add_done_callback(self._ended, context=self.loop.outside)
+
+    async def _run(self, hub: Hub, node: Node) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(node.run())
+            tasks.create_task(tick(hub, node, self.policy))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if self.process.alive and not task.cancelled():
+            self.truth.breaks("no program ends by itself", f"hub: {task.exception()!r}")
+
+    async def ask(self, act: Callable[[Hub, Tx], T], timeout_s: float = 3.0) -> T:
+        """One request to its API, in one transaction. Raises TimeoutError when no answer comes, sqlite3.Error as told."""
+        answer: asyncio.Future[T] = self.loop.create_future()
+        low, high = HOP_S
+        if self.alive:
+            self.process.soon(self._answer, act, answer, after_s=low + self.rng.random() * (high - low))
+        async with asyncio.timeout(timeout_s):
+            return await answer
+
+    def _answer(self, act: Callable[[Hub, Tx], T], answer: asyncio.Future[T]) -> None:
+        assert self.hub is not None
+        assert self.node is not None
+        try:
+            with self.node.transaction() as tx:
+                result = act(self.hub, tx)
+        except sqlite3.Error:
+            return  # an error page; whoever asked will ask again
+        self.loop.call_later(HOP_S[0], _give, answer, result, context=self.loop.outside)
+
+
+def _give(answer: asyncio.Future[T], result: T) -> None:
+    if not answer.done():
+        answer.set_result(result)

@@ -1,0 +1,189 @@
+"""What really happened in the simulated store, and the rules that must hold all along (issue 3, point 1).
+
+- No acknowledged event lost: what a sender forgets, the receiver has committed; each number once, in order, without a gap.
+- No effect twice: one slip of paper per coupon, one pulse of the gate per opening, one opening per person.
+- The gate opens only for codes that the hub issued and that nobody passed with before.
+- Nobody is held captive: see `simulation.people` and `LANE_MAX_S`.
+
+The books at the end are in `simulation.books`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from edge.lane_types import Lane, Phase
+from simulation.printer import Slip
+
+LANE_MAX_S = 130.0
+"""All patience of a lane together (decision 2, paper 12 and what a hung driver adds, gate 15, open 8 and 5, three times) in
+one life of its agent."""
+_CUT_OFF = 5
+
+Key = tuple[str, str, str, str]
+"""Sender, receiver, stream, epoch."""
+
+
+class Broken(Exception):
+    """A rule was broken; the run ends here."""
+
+
+@dataclass
+class Opening:
+    """One pulse of a gate."""
+
+    scan: str
+    code: str
+    agent: str
+    outcome: str = "waiting"
+
+
+@dataclass
+class Truth:
+    """`note(who, what)` adds a line to the trace. Every rule that is broken raises `Broken` where it can, and stays in `broken`."""
+
+    now: Callable[[], float]
+    keep_trace: bool = False
+    trace: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    on_broken: Callable[[], None] = lambda: None
+
+    def __post_init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self.said: dict[Key, int] = {}
+        self.taken: dict[Key, int] = {}
+        self.flushed: dict[Key, set[int]] = {}
+        self.issued: dict[str, str] = {}
+        """Sale by exit code ID."""
+        self.commands: dict[tuple[str, int], tuple[str, str, str]] = {}
+        self.openings: dict[tuple[str, int], Opening] = {}
+        self.last_of_scan: dict[str, Opening] = {}
+        self.slips: dict[str, int] = {}
+        self.walked: Counter[str] = Counter()
+        self.known_passed: dict[str, set[str]] = {}
+        """By agent: codes of which it has told a passage."""
+        self.lanes: dict[tuple[str, str], Lane] = {}
+        self.busy_since: dict[tuple[str, str], float] = {}
+
+    def note(self, who: str, what: str) -> None:
+        line = f"{self.now():.6f} {who} {what}"
+        self._hash.update(line.encode())
+        self._hash.update(b"\n")
+        if self.keep_trace:
+            self.trace.append(line)
+
+    @property
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+    def breaks(self, rule: str, what: str) -> None:
+        """A rule does not hold."""
+        self.note("RULE", f"{rule}: {what}")
+        self.broken.append(f"{rule}: {what} (at {self.now():.3f} s)")
+        self.on_broken()
+
+    # --- messages
+
+    def has_said(self, key: Key, seq: int) -> None:
+        """A numbered message is on its sender's disk."""
+        self.said[key] = max(self.said.get(key, 0), seq)
+        if key[2] == "sighting":
+            self.flushed.setdefault(key, set()).add(seq)
+
+    def has_taken(self, key: Key, seq: int) -> None:
+        """… is committed at its receiver."""
+        last = self.taken.get(key, 0)
+        if seq <= last:
+            self.breaks("no effect twice", f"{key} {seq} was taken again after {last}")
+        elif seq != last + 1:
+            self.breaks("no acknowledged event lost", f"{key} {seq} was taken after {last}")
+        self.taken[key] = seq
+        self.counts["messages"] += 1
+
+    def has_forgotten(self, key: Key, seq: int) -> None:
+        """… was deleted by its sender."""
+        if seq > self.taken.get(key, 0):
+            self.breaks("no acknowledged event lost", f"{key} {seq} was forgotten, taken is {self.taken.get(key, 0)}")
+
+    def unsettled(self) -> list[str]:
+        """Messages on a disk that never reached their receiver."""
+        return [f"{key} {self.taken.get(key, 0) + 1} to {seq} never arrived" for key, seq in self.said.items()
+                if seq > self.taken.get(key, 0)]  # fmt: skip
+
+    # --- lanes
+
+    def lane_is(self, agent: str, lane: str, machine: str, state: Lane) -> None:
+        """A lane's state that is on disk now."""
+        key = agent, lane
+        before = self.lanes.get(key)
+        if state is before:
+            return
+        self.lanes[key] = state
+        self.note(f"{agent}/{lane}", f"{state.phase} {state.scan} {state.command} {state.attempt}")
+        if state.phase in (Phase.OPENING, Phase.OPEN):
+            self.commands[(machine, state.command)] = state.scan, state.code, agent
+        if state.phase is Phase.IDLE:
+            self.busy_since.pop(key, None)
+        elif before is None or before.scan != state.scan:
+            self.busy_since[key] = self.now()
+
+    def check_patience(self) -> None:
+        """Call now and then."""
+        for key, since in self.busy_since.items():
+            if self.now() - since > LANE_MAX_S:
+                self.breaks("nobody captive", f"lane {key} is {self.lanes[key].phase} since {since:.0f} s")
+
+    def new_life(self, agent: str) -> None:
+        """An agent was started: its lanes' patience begins anew."""
+        for key in self.busy_since:
+            if key[0] == agent:
+                self.busy_since[key] = self.now()
+
+    def passage_told(self, agent: str, scan: str | None) -> None:
+        """An agent has a passage of this scan on its disk."""
+        for opening in self.openings.values():
+            if opening.scan == scan:
+                self.known_passed.setdefault(agent, set()).add(opening.code)
+
+    # --- what can be seen with one's own eyes
+
+    def gate_event(self, machine: str, event: dict[str, Any]) -> None:
+        """From the board itself."""
+        kind, seq = event["event"], event.get("seq")
+        self.note(machine, f"{kind} {seq or ''} {event.get('outcome', event.get('direction', ''))}".rstrip())
+        self.counts[f"gate_{kind}"] += 1
+        match kind:
+            case "pulse":
+                self._pulse(machine, event["seq"])
+            case "not_passed" if (opening := self.openings.get((machine, event["seq"]))) is not None:
+                opening.outcome = "cut off" if event["outcome"] == _CUT_OFF else "nobody"
+            case "passage" if seq is not None:
+                opening = self.openings[(machine, seq)]
+                opening.outcome = "passed"
+                self.walked[opening.code] += 1
+
+    def _pulse(self, machine: str, seq: int) -> None:
+        scan, code, agent = self.commands.get((machine, seq), ("", "", ""))
+        if code not in self.issued:
+            self.breaks("the gate opens for issued codes", f"command {seq} at {machine}, scan {scan!r}, code {code!r}")
+        before = self.last_of_scan.get(scan)
+        if before is not None and before.outcome != "cut off":
+            self.breaks(
+                "no effect twice", f"{machine} opened again for scan {scan}, the time before ended: {before.outcome}"
+            )
+        if code in self.known_passed.get(agent, ()):
+            self.breaks("a code is used once", f"{machine} opened for code {code}, with which somebody had passed")
+        self.openings[(machine, seq)] = self.last_of_scan[scan] = Opening(scan, code, agent)
+
+    def slip(self, machine: str, slip: Slip) -> None:
+        """A slip of paper in somebody's hand."""
+        self.note(machine, f"slip {slip.coupon} {'reprint' if slip.reprint else ''}".rstrip())
+        self.slips[slip.coupon] = self.slips.get(slip.coupon, 0) + 1
+        self.counts["slips"] += 1
+        if self.slips[slip.coupon] > 1:
+            self.breaks("no effect twice", f"coupon {slip.coupon} was printed {self.slips[slip.coupon]} times")
