@@ -72,6 +72,8 @@ class AgentHeartbeat(Payload):
     """Advertisements and presence events that found no room."""
     worker_restarts: Count = 0
     """Drivers and lanes that failed or hung and were started anew."""
+    epoch: Annotated[str, StringConstraints(max_length=32)] = ""
+    """Of its numbered streams, new at every start: what it heard in an earlier one it has forgotten."""
 
 
 class DevicePower(StrEnum):

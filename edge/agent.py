@@ -236,6 +236,7 @@ class Agent:
             dropped_inbox=self.node.link.dropped,
             dropped_adverts=sum(self.sightings.shed().values()) if self.sightings is not None else 0,
             worker_restarts=self.health.all_restarts(),
+            epoch=engine.epoch,
         )
 
 

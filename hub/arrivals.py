@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from contract.envelope import Message
-from contract.payloads import Sighting, SightingKind, VisitOpened
+from contract.payloads import AgentHeartbeat, Sighting, SightingKind, VisitOpened
 from delivery.engine import Tx
 from hub.database import customers, times, visits
 from hub.database.customers import Customer
@@ -82,6 +82,18 @@ class Arrivals:
             self.forget()
         self._version = version
 
+    def on_heartbeat(self, message: Message, tx: Tx) -> None:
+        """An agent that was started anew does not hear any more whom it heard before, and will never say that they left."""
+        beat, agent = message.data, message.ids["agent"]
+        assert isinstance(beat, AgentHeartbeat)
+        if not beat.epoch:
+            return
+        for beacon, visit in visits.heard_before(tx.db, agent, beat.epoch):
+            visits.no_longer_heard(tx.db, beacon, agent, visit, times.text(tx.utc))
+            self._hearing.pop((beacon, agent), None)
+            tx.on_rollback(self.forget)
+            count(tx, self._counters, "presences_forgotten")
+
     def forget(self) -> None:
         """Drop what is in memory; the database is asked again."""
         self._owners.clear()
@@ -122,7 +134,7 @@ class Arrivals:
         heard(tx, message, visit, f"{_summary(sighting, agent)}, advertisement heard {age_ms:.1f} ms before")
         if is_new:
             self._open(tx, visit, customer, day, agent, when, message.id)
-        visits.heard(tx.db, sighting.beacon, agent, visit)
+        visits.heard(tx.db, sighting.beacon, agent, visit, message.numbering.epoch if message.numbering else "")
         tx.on_rollback(self.forget)
         self._hearing[(sighting.beacon, agent)] = visit
 

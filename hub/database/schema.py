@@ -107,4 +107,6 @@ MIGRATIONS: tuple[Migration, ...] = (
         CREATE INDEX trace_by_time ON trace (taken);
         """,
     ),
+    # An agent that starts anew has forgotten whom it heard: which start a presence is of.
+    ("hub-2", "ALTER TABLE presence ADD COLUMN epoch TEXT NOT NULL DEFAULT ''"),
 )

@@ -29,12 +29,12 @@ def open_visit(
     )
 
 
-def heard(db: Connection, beacon: str, agent: str, visit: str) -> None:
-    """An agent began to hear a beacon: she is here."""
+def heard(db: Connection, beacon: str, agent: str, visit: str, epoch: str) -> None:
+    """An agent began to hear a beacon: she is here. `epoch`: of the agent's start."""
     db.execute(
-        "INSERT INTO presence (beacon, agent, visit) VALUES (?, ?, ?) "
-        "ON CONFLICT (beacon, agent) DO UPDATE SET visit = excluded.visit",
-        (beacon, agent, visit),
+        "INSERT INTO presence (beacon, agent, visit, epoch) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (beacon, agent) DO UPDATE SET visit = excluded.visit, epoch = excluded.epoch",
+        (beacon, agent, visit, epoch),
     )
     db.execute("UPDATE visit SET gone_since = NULL WHERE visit = ? AND gone_since IS NOT NULL", (visit,))
 
@@ -55,3 +55,10 @@ def no_longer_heard(db: Connection, beacon: str, agent: str, visit: str, since: 
         ).rowcount
         > 0
     )
+
+
+def heard_before(db: Connection, agent: str, epoch: str) -> list[tuple[str, str]]:
+    """(beacon, visit) that an agent heard before its present start."""
+    return db.execute(
+        "SELECT beacon, visit FROM presence WHERE agent = ? AND epoch != ? ORDER BY beacon", (agent, epoch)
+    ).fetchall()
