@@ -200,7 +200,7 @@ class Engine:
             for key, taken in marks.items():
                 self.journal.mark(key, taken, at)
                 if key not in self._marks:
-                    pruned += self.journal.prune_marks(key[0], key[1])
+                    pruned += self.journal.prune_marks(*key)
             forgotten = self._forget_some() if marks else 0
             self.journal.db.execute("COMMIT")
         except BaseException:
@@ -223,6 +223,11 @@ class Engine:
             counted[f"quarantined_{error.reason}"] += 1
             self.journal.quarantine(tx.utc.isoformat(), topic, error.reason, error.detail, payload)
             log.warning("message quarantined", topic=error.topic, reason=error.reason, detail=error.detail)
+            return
+        if not self._is_for_us(message):
+            counted["quarantined"] += 1
+            counted["quarantined_not_mine"] += 1
+            self.journal.quarantine(tx.utc.isoformat(), topic, "not_mine", f"not for {self.me.username}", payload)
             return
         if isinstance(message.data, Receipt):
             self._on_receipt(message, message.data, tx.now)
@@ -248,6 +253,12 @@ class Engine:
         else:
             counted["gaps"] += 1
             receipts[key] = True
+
+    def _is_for_us(self, message: Message) -> bool:
+        """A broker with other rules than ours may bring what is for others: it is neither applied nor acknowledged."""
+        own = self.me.role.value
+        return (self.me.role in message.channel.subscribers and message.store == self.store
+                and message.ids.get(own, self.me.id) == self.me.id)  # fmt: skip
 
     def _hand_over(self, message: Message, _payload: bytes, topic: str, tx: Tx, counted: Counter[str]) -> None:
         """Give a message to the application. Raises _Spoilt if that fails."""

@@ -132,19 +132,26 @@ class Journal:
         return {(s, c, e): n for s, c, e, n in self.db.execute("SELECT sender, stream, epoch, taken FROM inbox_mark")}
 
     def mark(self, key: tuple[str, str, str], taken: int, at: str) -> None:
-        """Remember that everything up to `taken` is taken. In the transaction that applies the effects."""
+        """Remember that everything up to `taken` is taken. In the transaction that applies the effects.
+
+        `at` orders the epochs of a sender; where a clock was set back, the newest time so far takes its place.
+        """
         self.db.execute(
-            "INSERT INTO inbox_mark (sender, stream, epoch, taken, touched) VALUES (?, ?, ?, ?, ?) "
+            "INSERT INTO inbox_mark (sender, stream, epoch, taken, touched) VALUES (?, ?, ?, ?, "
+            "max(?, coalesce((SELECT max(touched) FROM inbox_mark WHERE sender = ? AND stream = ?), ''))) "
             "ON CONFLICT (sender, stream, epoch) DO UPDATE SET taken = excluded.taken, touched = excluded.touched",
-            (*key, taken, at),
+            (*key, taken, at, *key[:2]),
         )
 
-    def prune_marks(self, sender: str, stream: str) -> list[tuple[str, str, str]]:
-        """Forget all but the newest epochs of a sender's stream; returns the forgotten keys."""
+    def prune_marks(self, sender: str, stream: str, epoch: str) -> list[tuple[str, str, str]]:
+        """Forget all but the newest epochs of a sender's stream and, whatever the clock says, `epoch`: it has just begun.
+
+        Returns the forgotten keys.
+        """
         old = self.db.execute(
-            "SELECT sender, stream, epoch FROM inbox_mark WHERE sender = ? AND stream = ? "
+            "SELECT sender, stream, epoch FROM inbox_mark WHERE sender = ? AND stream = ? AND epoch <> ? "
             "ORDER BY touched DESC LIMIT -1 OFFSET ?",
-            (sender, stream, MARKS_PER_STREAM),
+            (sender, stream, epoch, MARKS_PER_STREAM - 1),
         ).fetchall()
         self.db.executemany("DELETE FROM inbox_mark WHERE sender = ? AND stream = ? AND epoch = ?", old)
         return [(s, c, e) for s, c, e in old]
