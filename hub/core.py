@@ -13,6 +13,7 @@ from delivery.engine import Tx
 from hub.arrivals import Arrivals
 from hub.database import alerts, times, trace
 from hub.exit_keys import KeyRing
+from hub.fleet import Fleet
 from hub.passages import Passages
 from hub.purchases import Purchases
 from hub.requests import Requests
@@ -38,6 +39,7 @@ class Hub:
         self.scans = Scans(settings, keys.public, policy, self.passages, self.counters)
         self.purchases = Purchases(settings, keys, policy, self.counters)
         self.agents: dict[str, ClientState] = {}
+        self.fleet = Fleet()
         self._handlers: dict[str, Callable[[Message, Tx], None]] = {
             "sighting": self.arrivals.take,
             "lane_scan": self.scans.on_scan,
@@ -48,13 +50,19 @@ class Hub:
             "alert_answer": self.requests.on_answer,
             "clerk_status": self.requests.on_clerk_status,
             "agent_status": self._on_agent_status,
+            "agent_heartbeat": self._on_heartbeat,
+            "device_status": self.fleet.on_device,
         }
 
     def handle(self, message: Message, tx: Tx) -> None:
-        """Take one message. Heartbeats and device states need nothing from the brain."""
+        """Take one message."""
         handler = self._handlers.get(message.channel.name)
         if handler is not None:
             handler(message, tx)
+
+    def _on_heartbeat(self, message: Message, tx: Tx) -> None:
+        self.fleet.on_heartbeat(message, tx)
+        self.arrivals.on_heartbeat(message, tx)
 
     def _on_agent_status(self, message: Message, tx: Tx) -> None:
         status = message.data

@@ -1,58 +1,79 @@
-"""What Prometheus reads. Values are taken when it asks; nothing is kept twice."""
+"""What Prometheus reads. Values are taken when it asks; only latencies are kept here."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from contract.payloads import ClientState
+from delivery import metrics
+from delivery.metrics import AckTimes, Family
 from delivery.node import Node
 from hub.core import Hub
 from hub.disk_probe import DiskProbe
+from hub.fleet import Heard
 from hub.rules.reload import RunningPolicy
 
-_Family = CounterMetricFamily | GaugeMetricFamily
+_COUNTED = ("dropped_sightings", "quarantined", "reconnects", "declared_lost", "disk_errors", "dropped_inbox",
+            "dropped_adverts", "worker_restarts")  # fmt: skip
 
 
 class Metrics(Collector):
-    """All counters of hub and delivery as two families with the label `what`, and gauges of the state."""
+    """Counters of hub and delivery, gauges of the state, and the whole store's agents as the hub has last heard them."""
 
     def __init__(self, hub: Hub, node: Node, policy: RunningPolicy, disk: DiskProbe) -> None:
         self._hub, self._node, self._policy, self._disk = hub, node, policy, disk
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
+        node.engine.on_acknowledged = AckTimes(self._registry, "instore_hub").seen
 
     def text(self) -> bytes:
         """In Prometheus' text format."""
         return generate_latest(self._registry)
 
-    def collect(self) -> Iterator[_Family]:
+    def collect(self) -> Iterator[Family]:
         """Called by the registry."""
-        engine, link = self._node.engine, self._node.link
-        yield _counters("instore_hub_events", "What the hub has done and counted.", self._hub.counters)
-        delivery: Counter[str] = Counter(engine.counters)
-        delivery["inbox_dropped"] += link.dropped
-        delivery["connects"] += link.connects
-        delivery["rules_refused"] += self._policy.refusals
-        yield _counters("instore_hub_delivery", "What end-to-end delivery has counted.", delivery)
+        engine = self._node.engine
+        yield metrics.counters("instore_hub_events", "What the hub has done and counted.", self._hub.counters)
+        yield metrics.counters("instore_hub_rules", "Changes of the rules' files that were refused.",
+                               {"rules_refused": self._policy.refusals})  # fmt: skip
+        yield from metrics.delivery(self._node, "instore_hub")
         for name, text, value in (
-            ("instore_hub_connected", "1 while connected to the broker.", float(link.up)),
             ("instore_hub_unacknowledged", "Messages to agents that wait for their receipt.", engine.unacknowledged()),
-            (
-                "instore_hub_oldest_unacknowledged_seconds",
-                "Age of the oldest of them.",
-                engine.oldest_unacknowledged_s(),
-            ),
-            ("instore_hub_database_ok", "0 while the database can't be written.", float(not self._disk.trouble())),
-        ):
-            yield GaugeMetricFamily(name, text, value=value)
+            ("instore_hub_oldest_unacknowledged_seconds", "Age of the oldest of them.", engine.oldest_unacknowledged_s()),
+            ("instore_hub_database_ok", "0 while the database can't be written.", not self._disk.trouble()),
+        ):  # fmt: skip
+            yield metrics.gauge(name, text, value)
+        yield from self._agents()
+
+    def _agents(self) -> Iterator[Family]:
+        hub, now = self._hub, self._node.engine.clock.monotonic()
+        there = ((agent, state is ClientState.READY) for agent, state in sorted(hub.agents.items()))
+        yield metrics.gauges("instore_hub_agent_there", "1 while the agent is connected.", "agent", there)
+        beats = sorted(hub.fleet.beats.items())
+        shown: tuple[tuple[str, str, Callable[[Heard], float]], ...] = (
+            ("heartbeat_age_seconds", "Since its last heartbeat.", lambda heard: now - heard.at),
+            ("unacknowledged", "Messages that wait at the agent.", lambda heard: heard.beat.unacknowledged),
+            ("oldest_unacknowledged_seconds", "Age of its oldest.", lambda heard: heard.beat.oldest_unacknowledged_s),
+            ("uptime_seconds", "Since the agent began.", lambda heard: heard.beat.uptime_s),
+        )
+        for name, text, of in shown:
+            yield metrics.gauges(f"instore_hub_agent_{name}", text, "agent", ((a, of(heard)) for a, heard in beats))
+        yield _counted(beats)
+        online = GaugeMetricFamily(
+            "instore_hub_device_online", "1 while a device can be used.", labels=["agent", "device"]
+        )
+        for key, on in sorted(hub.fleet.online(hub.agents).items()):
+            online.add_metric(list(key), float(on))
+        yield online
 
 
-def _counters(name: str, text: str, values: Mapping[str, int]) -> CounterMetricFamily:
-    family = CounterMetricFamily(name, text, labels=["what"])
-    for what, value in sorted(values.items()):
-        family.add_metric([what], value)
+def _counted(beats: list[tuple[str, Heard]]) -> CounterMetricFamily:
+    family = CounterMetricFamily("instore_hub_agent", "What agents have counted.", labels=["agent", "what"])
+    for agent, heard in beats:
+        for what in _COUNTED:
+            family.add_metric([agent, what], getattr(heard.beat, what))
     return family
