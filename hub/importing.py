@@ -152,7 +152,7 @@ def _header(path: Path, reader: Iterator[list[str]]) -> list[str]:
         raise ImportFailed(f"{path}, line 1: {error}") from None
     unknown = [name for name in names if name not in COLUMNS]
     if unknown:
-        raise ImportFailed(f"{path}, line 1: {unknown[0]!r} is no column; possible are {', '.join(COLUMNS)}")
+        raise ImportFailed(f"{path}, line 1: {unknown[0][:70]!r} is no column; possible are {', '.join(COLUMNS)}")
     if "customer" not in names:
         raise ImportFailed(f"{path}, line 1: the column 'customer' is missing")
     if len(set(names)) != len(names):
