@@ -199,13 +199,12 @@ def _judge(world: World, name: str, image: dict[str, bytes]) -> list[str]:
 
 
 def run(seed: int, folder: Path, *, steps: int, every: int = 1, first: int = 0, max_s: float = 1e9,
-        stop_at_first: bool = False, prepare: Callable[[World], None] = lambda world: None) -> Tally:  # fmt: skip
+        prepare: Callable[[World], None] = lambda world: None) -> Tally:  # fmt: skip
     """One workload with its cuts. `prepare` is where a test takes a safeguard out."""
     ends = time.monotonic() + max_s
     world = World(seed, folder)
     prepare(world)
-    cutter = Cutter(world, every=every, first=first,
-                    until=lambda: time.monotonic() > ends or (stop_at_first and cutter.tally.lost > 0))  # fmt: skip
+    cutter = Cutter(world, every=every, first=first, until=lambda: time.monotonic() > ends)
     gc.collect()
     gc.freeze()  # children share these pages
     try:
@@ -216,6 +215,8 @@ def run(seed: int, folder: Path, *, steps: int, every: int = 1, first: int = 0, 
         if not world.settle():
             cutter.tally.problems.append(f"seed {seed} does not settle even without a cut")
         cutter.tally.problems += [f"seed {seed}, no cut: {p}" for p in verdict.store(world)]
+    except Exception as error:  # the workload itself: a safeguard is missing that even without a cut is needed
+        cutter.tally.problems.append(f"seed {seed}, no cut: {error!r}")
     finally:
         gc.unfreeze()
         for machine in world.machines.values():
