@@ -16,7 +16,7 @@ Rules (rows B12, C2, C3, C4; design "A lane"):
   dealt with the number and did not open (refused, or older than another one) a new number is tried. After
   `gate_patience_s` a clerk is called. The passage sensor is the evidence of an exit, not the command; a lane without a gate
   has no sensor, there the exit is taken for granted.
-- A transaction that ended without the gate's word is remembered until the next such one: its passage may be told late.
+- Transactions that ended without the gate's word are remembered, the newest 32: their passage may be told late.
 - A fire alarm ends whatever is going on as released: the gate is open for everybody.
 
 `step` takes one event and returns the next state and what to do. The caller stores the state and says the messages in one
@@ -30,6 +30,7 @@ from typing import Any, Literal
 
 from contract.payloads import LaneOpened, LanePassage, LanePrinted
 from edge.lane_types import (
+    ENDED_MAX,
     MAX_COMMAND,
     Action,
     CallClerk,
@@ -108,7 +109,8 @@ def idle(lane: Lane) -> Lane:
 
 def _unheard(lane: Lane) -> Lane:
     """Idle, after a transaction in which the gate was told to open and its word on the passage is missing."""
-    return replace(idle(lane), ended=Ended(lane.command, lane.scan, lane.code, lane.offline))
+    ended = Ended(lane.command, lane.scan, lane.code, lane.offline)
+    return replace(idle(lane), ended=(*lane.ended, ended)[-ENDED_MAX:])
 
 
 def _code(lane: Lane, event: CodeAccepted, now: float, policy: LanePolicy) -> Next:
@@ -196,13 +198,21 @@ def _passed(lane: Lane, event: Passed) -> Next:
         # A passage proves that the gate took the command, even if its answer was lost or came while we were down.
         late = (_opened(lane),) if lane.phase is Phase.OPENING else ()
         return idle(lane), (*late, _passage(lane, "passed", direction=event.direction))
-    ended = lane.ended
-    if ended is None or event.command != ended.command:
+    ended = _unheard_of(lane, event.command)
+    if ended is None:
         return lane, (Say("lane_passage", LanePassage(outcome="passed", direction=event.direction)),)
     told = LanePassage(
         scan=ended.scan, outcome="passed", direction=event.direction, offline=ended.offline, detail="told late"
     )
-    return replace(lane, ended=None), (HoldCode(ended.code, held=True), Say("lane_passage", told))
+    return _without(lane, ended), (HoldCode(ended.code, held=True), Say("lane_passage", told))
+
+
+def _unheard_of(lane: Lane, command: int | None) -> Ended | None:
+    return next((ended for ended in lane.ended if ended.command == command), None)
+
+
+def _without(lane: Lane, ended: Ended) -> Lane:
+    return replace(lane, ended=tuple(each for each in lane.ended if each is not ended))
 
 
 def _passage(lane: Lane, outcome: Literal["passed", "not_passed", "fault", "fire_open"], **more: Any) -> Say:
@@ -214,8 +224,8 @@ def _nobody(lane: Lane, event: NobodyPassed, now: float, policy: LanePolicy) -> 
         if event.cut_off and lane.reopened < policy.reopen_max:
             return _open(replace(lane, reopened=lane.reopened + 1), now, policy)
         return idle(lane), (_passage(lane, "not_passed"), HoldCode(lane.code, held=False))
-    if lane.ended is not None and event.command == lane.ended.command:
-        return replace(lane, ended=None), (HoldCode(lane.ended.code, held=False),)
+    if (ended := _unheard_of(lane, event.command)) is not None:
+        return _without(lane, ended), (HoldCode(ended.code, held=False),)
     return lane, (Ignored("gate_event_of_another_time"),)
 
 

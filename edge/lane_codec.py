@@ -17,7 +17,7 @@ def to_json(lane: Lane) -> str:
     """The state as JSON, without its time limits."""
     plain = {name: getattr(lane, name) for name in _KEPT}
     plain["incentive"] = lane.incentive.model_dump(mode="json") if lane.incentive else None
-    plain["ended"] = asdict(lane.ended) if lane.ended else None
+    plain["ended"] = [asdict(ended) for ended in lane.ended]
     return json.dumps(plain, ensure_ascii=False)
 
 
@@ -28,5 +28,6 @@ def from_json(text: str) -> Lane:
     known = {name: plain[name] for name in _KEPT if name in plain}
     known["phase"] = Phase(plain["phase"])
     known["incentive"] = Incentive.model_validate(plain["incentive"]) if plain.get("incentive") else None
-    known["ended"] = Ended(**plain["ended"]) if plain.get("ended") else None
+    ended = plain.get("ended") or []
+    known["ended"] = tuple(Ended(**each) for each in ([ended] if isinstance(ended, dict) else ended))
     return Lane(**known)

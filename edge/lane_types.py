@@ -40,6 +40,10 @@ class LanePolicy:
     """False: an exit counter. Nothing opens and nobody counts who passes."""
 
 
+ENDED_MAX = 32
+"""So many transactions wait for the gate's late word: eight minutes of customers at a gate that does not answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
     """A transaction whose end the gate did not tell."""
@@ -70,7 +74,8 @@ class Lane:
     open_s: float = 8.0
     reopened: int = 0
     offline: bool = False
-    ended: Ended | None = None
+    ended: tuple[Ended, ...] = ()
+    """Transactions whose end the gate has not told yet, the newest last."""
     deadline: float | None = None
     print_deadline: float | None = None
 

@@ -6,24 +6,26 @@ import random
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from unittest.mock import patch
 
-import delivery.engine
+LOOK_EVERY_S, HANGS_AFTER_S = 60.0, 400.0
+"""The watch over hanging workers looks less often than in a store (1.5 and 10 s): it would be half of all simulated steps."""
 
 
 @contextmanager
 def from_seed(rng: random.Random) -> Iterator[None]:
     """One-time IDs, epochs and jitter come from `rng` inside this block, in this process (one simulation at a time)."""
-    token_hex, jitter = secrets.token_hex, delivery.engine.Random
 
-    def hexadecimal(count: int | None = None) -> str:
+    def token_hex(count: int | None = None) -> str:
         return rng.randbytes(count or 32).hex()
 
     def seeded() -> random.Random:
         return random.Random(rng.getrandbits(64))
 
-    secrets.token_hex = hexadecimal
-    delivery.engine.Random = seeded  # type: ignore[assignment,misc]
-    try:
+    with (
+        patch.object(secrets, "token_hex", token_hex),
+        patch("delivery.engine.Random", seeded),
+        patch("edge.health.LOOK_EVERY_S", LOOK_EVERY_S),
+        patch("edge.health.HANGS_AFTER_S", HANGS_AFTER_S),
+    ):
         yield
-    finally:
-        secrets.token_hex, delivery.engine.Random = token_hex, jitter  # type: ignore[misc]

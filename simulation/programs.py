@@ -24,12 +24,14 @@ from delivery.link import Address
 from delivery.node import Node
 from delivery.streams import Entry
 from devices.beacon_settings import Advert
+from devices.pulse import Pulse
 from edge.agent import Agent, World
 from hub.core import Hub
 from hub.database.schema import MIGRATIONS
 from hub.exit_keys import KeyRing
 from hub.rules.reload import RunningPolicy
 from hub.service import last_will, on_link, tick
+from simulation import chance
 from simulation.disk import Disk
 from simulation.lane import LaneMachines, SimDevices
 from simulation.loop import Killed, Process, VirtualLoop
@@ -225,10 +227,12 @@ class _Scanner:
     """In place of the radio: adverts come by `AgentProgram.hears`."""
 
     def __init__(self, settings: object, on_advert: object, on_status: object) -> None:
-        pass
+        self.pulse = Pulse()
 
     async def run(self) -> None:
-        await asyncio.Event().wait()
+        while True:
+            self.pulse.beat("scan")
+            await asyncio.sleep(chance.LOOK_EVERY_S)
 
 
 class HubProgram(Program):

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
+import warnings
 from collections.abc import Coroutine, MutableMapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ class Store:
                 "database": self.folder / f"{agent}.db",
                 "mqtt": {"username": f"agent-{agent}", "password": "simulated"},
                 "beacons": {},
-                "heartbeat_s": 30.0,
+                "heartbeat_s": 15.0,
                 "lane": [
                     {
                         "id": lane,
@@ -225,7 +226,9 @@ class Store:
         self.loop.trouble = lambda text: None
         for life in lives:
             life.kill()
-        self.loop.bury(lives)
+        with warnings.catch_warnings():  # work that a killed program had not begun
+            warnings.simplefilter("ignore", RuntimeWarning)
+            self.loop.bury(lives)
         self.loop.close()
 
 

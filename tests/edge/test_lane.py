@@ -13,6 +13,7 @@ from edge.lane_types import (
     CallClerk,
     CodeAccepted,
     Decided,
+    Ended,
     Event,
     FindOut,
     FireAlarm,
@@ -243,9 +244,22 @@ def test_what_a_silent_gate_tells_later_is_put_right(phase: Phase) -> None:
         after, actions = go(lane, Passed("exit", 7))
         assert [(m.scan, m.outcome) for m in said(actions, LanePassage)] == [(SCAN, "passed")]
         assert HoldCode(CODE, held=True) in actions
-        assert (after.phase, after.ended) == (lane.phase, None)
+        assert (after.phase, after.ended) == (lane.phase, ())
         _, actions = go(lane, NobodyPassed(7))
         assert actions == [HoldCode(CODE, held=False)]
+
+
+@pytest.mark.row("C3")
+def test_a_passage_is_told_late_though_another_customer_came_to_the_silent_gate_meanwhile() -> None:
+    """Found by the simulated store, seed 22: only the newest of the two was remembered."""
+    lane, _ = go(in_phase(Phase.OPEN), Tick(), now=15.0)
+    lane, _ = go(lane, CodeAccepted("s2", "c2"), Decided(decision("s2", give=None), "m3", "v2"), now=20.0)
+    lane, _ = go(lane, Tick(), now=40.0)  # its command never reached the gate
+    assert lane.phase is Phase.IDLE
+    assert from_json(to_json(lane)).ended == lane.ended
+    lane, actions = go(lane, Passed("exit", 7))
+    assert [(m.scan, m.outcome) for m in said(actions, LanePassage)] == [(SCAN, "passed")]
+    assert [each.scan for each in lane.ended] == ["s2"]
 
 
 def test_a_lane_without_a_gate_takes_the_exit_for_granted() -> None:
@@ -296,3 +310,6 @@ def test_the_stored_form_is_the_state_without_its_times(phase: Phase) -> None:
 
 def test_the_state_of_another_version_is_read_as_far_as_it_is_known() -> None:
     assert from_json('{"phase": "opening", "command": 3, "newer": {"field": 1}}') == Lane(Phase.OPENING, command=3)
+    one = '{"phase": "idle", "ended": {"command": 3, "scan": "s", "code": "c", "offline": true}}'  # it was one, not several
+    assert from_json(one) == Lane(ended=(Ended(3, "s", "c", True),))
+    assert from_json('{"phase": "idle", "ended": null}') == Lane()
