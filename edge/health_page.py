@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from contract.payloads import DeviceStatus
 from delivery.watchdog import Check, Watchdog
 
 if TYPE_CHECKING:
@@ -38,12 +39,7 @@ def page(agent: Agent, watchdog: Watchdog) -> tuple[bool, dict[str, Any]]:
     """Whether the agent does its work, and how each part is. Without the broker it works on; a device is the device's."""
     hung = list(watchdog.hung) if watchdog.ready else ["still starting"]
     disk = agent.node.disk_trouble
-    devices = {
-        name: told.reason or ", ".join(told.flags) or told.power.value
-        if told.power.value == "online"
-        else f"{told.power.value}: {told.reason}"
-        for name, told in sorted(agent.announcer.devices.items())
-    }
+    devices = {name: _words(told) for name, told in sorted(agent.announcer.devices.items())}
     return not hung and not disk, {
         "broker": agent.node.link.trouble or "ok",
         "database": disk or "ok",
@@ -53,3 +49,8 @@ def page(agent: Agent, watchdog: Watchdog) -> tuple[bool, dict[str, Any]]:
         "unacknowledged": agent.engine.unacknowledged(),
         "oldest_unacknowledged_s": round(agent.engine.oldest_unacknowledged_s(), 1),
     }
+
+
+def _words(told: DeviceStatus) -> str:
+    flags = f" ({', '.join(told.flags)})" if told.flags else ""
+    return f"{told.power.value}{flags}{': ' + told.reason if told.reason else ''}"
