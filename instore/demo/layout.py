@@ -186,6 +186,7 @@ heartbeat_s = 2
 {_mqtt(layout, Role.AGENT, EXIT)}
 [[lane]]
 id = "{LANE}"
+decide_s = 10  # a hub that is killed for show is back within this, so that the lane need not decide alone
 reader = {{ port = "{layout.path("dev/reader")}" }}
 printer = {{ port = "{layout.path("dev/printer")}" }}
 gate = {{ port = "{layout.path("dev/gate")}" }}

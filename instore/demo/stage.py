@@ -162,6 +162,9 @@ class Stage:
     # --- what is told
 
     def _on_process(self, name: str, state: str, pid: int | None) -> None:
+        if state == "died" and name.startswith("sim-"):
+            # As udev does when a device goes: else the name may soon be that of another device's pseudo-terminal.
+            self.layout.path(f"dev/{name.removeprefix('sim-')}").unlink(missing_ok=True)
         if state == "gave up":
             log = self.layout.path(f"logs/{name}.log").read_text(encoding="utf-8", errors="replace")
             self._given_up.append(f"{name} ({(log.strip().splitlines() or ['it said nothing'])[-1]})")

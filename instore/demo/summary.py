@@ -27,19 +27,21 @@ ORDER = (
 def summary(happenings: Iterable[Happening], receipts: Path, gate_memory: Path) -> dict[str, Any]:
     """Counts of distinct effects, `in_order`, `ok`, and times in milliseconds (None when they were not seen).
 
+    A scan after which nobody got through (a gate that lost its power) was in vain: she scanned again, and that one counts.
     Paper and persons are counted where they are: receipts with a code that can be read from their picture, and the
     counter in the gate's own memory.
     """
     seen = list(happenings)
+    in_vain = _distinct(seen, "instore.lane.passage.v1", "scan", outcome="not_passed")
     counts = {
         "sightings": len(_distinct(seen, "instore.sighting.v1", "beacon", event="arrived")),
         "service_requests": len(_distinct(seen, "instore.alert.v1", "alert", kind="service_request")),
         "acceptances": len(_distinct(seen, "instore.alert.answer.v1", "alert", answer="accept")),
         "exit_scans": len(_distinct(seen, "instore.lane.scan.v1", "code_id")),
-        "decisions": len(_distinct(seen, "instore.lane.decision.v1", "scan", outcome="open")),
+        "decisions": len(_distinct(seen, "instore.lane.decision.v1", "scan", outcome="open") - in_vain),
         "coupons_printed": len(_distinct(seen, "instore.lane.printed.v1", "coupon", outcome="printed")),
         "receipts": len([png for png in receipts.glob("receipt-*.png") if read_codes(png)]),
-        "gate_openings": len(_distinct(seen, "instore.lane.opened.v1", "scan")),
+        "gate_openings": len(_distinct(seen, "instore.lane.opened.v1", "scan") - in_vain),
         "passages": len(_distinct(seen, "instore.lane.passage.v1", "scan", outcome="passed")),
         "persons": _exits(gate_memory),
         "commits": len(_distinct(seen, "instore.incentive.settled.v1", "coupon", outcome="committed")),

@@ -68,7 +68,8 @@ class Play:
                 code = await self._pay(visit)
                 await asyncio.sleep(self._pace_s)
                 await self._scan(visit, code)
-                await self._leave(visit)
+                while not await self._leave(visit):  # the gate lost its power, say: a person holds the code up again
+                    await self._scan(visit, code)
         except TimeoutError:
             raise Gone(f"{shopper.customer} got no further than {list(visit.times)[-1:] or ['the street']} within "
                        f"{PATIENCE_S:g} s; missing: {self._stage.missing() or 'nothing'}") from None  # fmt: skip
@@ -127,19 +128,22 @@ class Play:
             data = h.message.get("data") or {}
             summary = str(h.message.get("summary", ""))
             ours = data.get("sale") == visit.sale or visit.sale in summary
-            return h.type == "instore.lane.scan.v1" and ours
+            return h.type == "instore.lane.scan.v1" and ours and h.mono >= visit.times["shown"]
 
+        visit.times["shown"] = time.monotonic()
         await self._stage.reader.there.wait()
         await show()
         seen = await self._until(scanned, show)
         visit.scan, visit.times["scan"] = str(seen.message["id"]), seen.mono
 
-    async def _leave(self, visit: Visit) -> None:
+    async def _leave(self, visit: Visit) -> bool:
+        """Whether she got through."""
+
         def of_lane(kind: str) -> Callable[[Happening], bool]:
             def matches(h: Happening) -> bool:
                 data = h.message.get("data") or {}
                 ours = data.get("scan") == visit.scan or bool(h.extra.get("recovered"))
-                return h.type == f"instore.{kind}.v1" and h.mono >= visit.times["paid"] and ours
+                return h.type == f"instore.{kind}.v1" and h.mono >= visit.times["shown"] and ours
 
             return matches
 
@@ -150,10 +154,19 @@ class Play:
         visit.times["opened"] = time.monotonic()
         await asyncio.sleep(self._pace_s)
         await walk()
-        await self._until(of_lane("lane.passage"), walk)
+        passage = await self._until(of_lane("lane.passage"), walk)
+        if passage_outcome(passage) != "passed":
+            return False
         visit.times["passed"] = time.monotonic()
         await self._until(of_lane("incentive.settled"))
         visit.times["settled"] = time.monotonic()
+        return True
+
+
+def passage_outcome(happening: Happening) -> str:
+    """How a passage ended, as the lane said it or as the hub noted it."""
+    data = happening.message.get("data") or {}
+    return str(data.get("outcome") or str(happening.message.get("summary")).partition(" ")[0])
 
 
 def _concerns(happening: Happening, beacon: str) -> bool:

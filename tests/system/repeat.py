@@ -27,7 +27,7 @@ async def main(times: int, brokers: list[str]) -> int:
             alert.append(played.summary["advert_to_handheld_ms"])
             gate.append(played.summary["scan_to_gate_ms"])
             shutil.rmtree(folder)
-        middle = f"advert_to_handheld {median(alert)} ms, scan_to_gate {median(gate)} ms" if alert else "none"
+        middle = f"advert_to_handheld {median(alert):.1f} ms, scan_to_gate {median(gate):.1f} ms" if alert else "none"
         print(f"{broker}: {len(alert)} of {times} succeeded; medians {middle}; worst {max(alert, default=None)} "
               f"and {max(gate, default=None)} ms", flush=True)  # fmt: skip
     return 1 if failed else 0
