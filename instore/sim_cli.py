@@ -85,3 +85,48 @@ def _adapter(text: str) -> tuple[str, tuple[float, float]]:
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no adapter; expected name@x,y such as hci0@0,0") from None
     return name, (x, y)
+
+
+@app.command()
+def store(
+    seed: Annotated[int, typer.Option(help="one run: prints its trace and what came of it")] = 1,
+    seeds: Annotated[str, typer.Option(help="many runs, such as 1-1000")] = "",
+    agents: Annotated[int, typer.Option(min=1, max=50)] = 3,
+    lanes: Annotated[int, typer.Option(min=1, max=50)] = 2,
+    customers: Annotated[int, typer.Option(min=0, max=100_000)] = 40,
+    hours: Annotated[float, typer.Option(min=0.05, max=1000)] = 0.25,
+    faults: Annotated[float, typer.Option(min=0, max=10_000, help="in an hour, on average")] = 60.0,
+    keep: Annotated[
+        str, typer.Option(help="only these faults, by number (none: not one); as a replay prints them")
+    ] = "",
+    shrink: Annotated[bool, typer.Option(help="leave out faults for as long as the rule is still broken")] = False,
+    trace: Annotated[bool, typer.Option(help="print every line of the trace of one run")] = True,
+    json_lines: Annotated[bool, typer.Option("--json", help="one line of JSON a run, and one that sums up")] = False,
+    workers: Annotated[int, typer.Option(min=0, help="processes; 0: one for each processor")] = 0,
+) -> None:
+    """A whole store on a virtual clock: the real programs, simulated network, devices, people and faults, by seed."""
+    from simulation.plan import Plan, Size
+    from simulation.telling import many, one
+
+    size = Size(agents, lanes, customers, hours, faults)
+    if seeds:
+        raise SystemExit(many(_seeds(seeds), size, workers or None, json_lines=json_lines))
+    plan = Plan(seed, size, _numbers(keep))
+    raise SystemExit(one(plan, shrunk=shrink, trace=trace, json_lines=json_lines))
+
+
+def _seeds(text: str) -> range:
+    try:
+        first, _, last = text.partition("-")
+        return range(int(first), int(last or first) + 1)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no range of seeds; expected such as 1-1000") from None
+
+
+def _numbers(text: str) -> frozenset[int] | None:
+    if not text:
+        return None
+    try:
+        return frozenset(int(part) for part in text.split(",") if part != "none")
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} are no numbers of faults; expected such as 3,7,12") from None

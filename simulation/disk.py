@@ -103,7 +103,7 @@ class _Connection(sqlite3.Connection):
             cursor = super().execute(sql)
             self.unsynced = super().execute("PRAGMA synchronous").fetchone()[0] < FULL
             return cursor
-        return super().execute(sql, parameters)  # type: ignore[arg-type]
+        return super().execute(sql, parameters)
 
     def power_off(self) -> None:
         """What was not committed is gone; nobody reads or writes through this connection any more."""

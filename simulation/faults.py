@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from simulation.network import Weather
@@ -25,7 +26,7 @@ async def happen(store: Store, fault: Fault) -> None:
     store.truth.counts["faults"] += 1
     store.broken_until(store.loop.time() + fault.for_s + 1.0)
     if fault.kind in PROGRAM_FAULTS:
-        await _program(store, fault, store.hub if fault.target == "hub" else store.agents[fault.target])
+        await _program(fault, store.hub if fault.target == "hub" else store.agents[fault.target])
     elif fault.kind in NETWORK_FAULTS:
         await _network(store, fault)
     else:
@@ -33,10 +34,10 @@ async def happen(store: Store, fault: Fault) -> None:
     store.broken_until(store.loop.time() + 1.0)
 
 
-async def _program(store: Store, fault: Fault, program: Program) -> None:
+async def _program(fault: Fault, program: Program) -> None:
     match fault.kind:
         case "kill" | "kill_at_step" | "kill_before_commit" | "kill_after_commit" | "stop":
-            await _die(store, fault, program)
+            await _die(fault, program)
         case "freeze":
             program.process.freeze(fault.for_s)
             await asyncio.sleep(fault.for_s)
@@ -55,7 +56,7 @@ async def _program(store: Store, fault: Fault, program: Program) -> None:
             program.clock_off_s = 0.0
 
 
-async def _die(store: Store, fault: Fault, program: Program) -> None:
+async def _die(fault: Fault, program: Program) -> None:
     process, disk, nth = program.process, program.disk, int(1 + fault.amount**3 * 40)
     match fault.kind:
         case "kill":
@@ -74,6 +75,8 @@ async def _die(store: Store, fault: Fault, program: Program) -> None:
         if not program.alive or process is not program.process:
             break
         await asyncio.sleep(0.1)
+    if fault.kind == "stop" and process.alive:
+        process.kill()  # as a service manager does with one that takes too long
     await asyncio.sleep(0.05 + min(fault.for_s, 20.0))
     if program.alive and process is program.process:
         process.kill_at_step = disk.kill_before = disk.kill_after = None
@@ -114,7 +117,7 @@ async def _machine(store: Store, fault: Fault) -> None:
     printer, gate = machines.printer, machines.gate
     board = gate.board
     code = 1 + int(fault.amount * 90)
-    acts = {
+    acts: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
         "reader_out": (lambda: setattr(machines, "reader_plugged", False), lambda: setattr(machines, "reader_plugged", True)),
         "paper_end": (lambda: printer.set(paper=False), lambda: printer.set(paper=True)),
         "printer_power": (lambda: printer.set(powered=False), lambda: printer.set(powered=True)),
@@ -122,7 +125,7 @@ async def _machine(store: Store, fault: Fault) -> None:
         "printer_deaf": (lambda: setattr(printer, "deaf", 0.2 + 0.8 * fault.amount), lambda: setattr(printer, "deaf", 0.0)),
         "gate_cable": (lambda: gate.plug(False), lambda: gate.plug(True)),
         "gate_noise": (lambda: setattr(gate, "noise", 0.1 + 0.6 * fault.amount), lambda: setattr(gate, "noise", 0.0)),
-        "gate_power": (lambda: gate.run(board.boot), lambda: gate.run(board.boot)),
+        "gate_power": (lambda: gate.run(board.boot), lambda: None),
         "gate_mains": (lambda: gate.run(lambda: board.set_mains_lost(True)), lambda: gate.run(lambda: board.set_mains_lost(False))),
         "gate_fault": (lambda: gate.run(lambda: board.set_fault(code)), lambda: gate.run(lambda: board.set_fault(0))),
         "fire": (lambda: gate.run(lambda: board.set_fire(True)), lambda: gate.run(lambda: board.set_fire(False))),

@@ -36,7 +36,7 @@ class GateMachine:
         """Share of requests and replies that are damaged."""
         self.driver: SimGate | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self.board = Board(Memory(), tell=tell, save=lambda memory: None)
+        self.board = Board(Memory(), tell=tell, save=lambda _: None)
 
     def run(self, change: Callable[[], Any] = lambda: None) -> Any:
         """Let time pass, do something to the board, and see what comes of it."""

@@ -48,11 +48,11 @@ class SimDevices(LaneDevices):
         super().__init__(settings, on_status)
         self._machines, self._process = machines, process
         self._framer, self._filter = ReaderFramer(), RepeatFilter()
-        self._on_scan: Callable[[Scan], None] = lambda scan: None
+        self._on_scan: Callable[[Scan], None] = lambda _: None
 
     def connect(self, on_scan: Callable[[Scan], None], on_paper: Callable[[OutputComplete], None],
                 on_gate: Callable[[GateEvent], None], known: GateCounters | None,
-                on_wire_open: Callable[[float], None] | None = None) -> None:  # fmt: skip
+                on_wire_open: Callable[[float], None] | None = None) -> None:  # noqa: ARG002  # fmt: skip
         self._on_scan = on_scan
         printer = SimPrinter(self._machines.printer, self._process, lambda job, why: on_paper(OutputComplete(job, why)),
                              self._teller("printer", "pos_printer"))  # fmt: skip

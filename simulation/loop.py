@@ -97,7 +97,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self.outside = contextvars.Context()
         """Of the world: what happens whoever is alive."""
-        self.trouble: Callable[[str], None] = lambda text: None
+        self.trouble: Callable[[str], None] = lambda _: None
         self._now = 0.0
         self._at_once = 0
         self._ready: deque[Handle]

@@ -6,7 +6,6 @@ The broker keeps nothing over a restart. A way keeps the order unless `shuffle`;
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from random import Random
 from zlib import crc32
 
 from delivery.engine import Publication
+from delivery.inbox import Inbox
 from delivery.link import RECONNECT_FIRST_S, RECONNECT_MAX_S, STEADY_S
 from simulation.loop import Process, VirtualLoop
 
@@ -22,7 +22,6 @@ HOP_S = (0.001, 0.004)
 """Of one way: a switch and a Wi-Fi that is not busy."""
 SILENCE_S = 15.0
 """After so much silence (1.5 times the keep-alive of 10 s) both sides take a connection for dead."""
-INBOX_MAX = 20_000
 _STEP_S = 1e-6
 
 Note = Callable[[str, str], None]
@@ -178,8 +177,8 @@ class SimLink:
     def __init__(self, broker: Broker, process: Process, rng: Random, client: str, subscriptions: Sequence[tuple[str, int]],
                  *, will: Publication | None, on_up: Callable[[], None], on_down: Callable[[str], None],
                  on_wake: Callable[[], None]) -> None:  # fmt: skip
-        self.inbox: deque[tuple[str, bytes]] = deque()
-        self.dropped = self.unsent = self.connects = 0
+        self.inbox = Inbox()
+        self.unsent = self.connects = 0
         self.up = False
         self.trouble = "not connected yet"
         self._broker, self._process, self._rng = broker, process, rng
@@ -189,11 +188,15 @@ class SimLink:
         self._lost = asyncio.Event()
         process.on_kill.append(self._reset)
 
+    @property
+    def dropped(self) -> int:
+        return self.inbox.dropped
+
     def _reset(self) -> None:
         if self._session is not None:
             self._session.close(will=True)
 
-    def renew(self, why: str) -> None:
+    def renew(self, why: str) -> None:  # noqa: ARG002
         """Give this connection up and make a new one."""
         if self.up and self._session is not None:
             self._session.close(will=True)
@@ -229,10 +232,7 @@ class SimLink:
         self._on_down(self.trouble)
 
     def _arrived(self, topic: str, payload: bytes) -> None:
-        if len(self.inbox) >= INBOX_MAX:
-            self.dropped += 1
-        else:
-            self.inbox.append((topic, payload))
+        if self.inbox.append((topic, payload)):
             self._on_wake()
 
     def publish(self, publication: Publication) -> None:

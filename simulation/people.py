@@ -197,7 +197,7 @@ class Clerk:
         if not isinstance(message.data, Alert):
             return
         alert = message.data
-        revision, state = self.shown.get(alert.alert, (0, AlertState.OFFERED))
+        revision, _ = self.shown.get(alert.alert, (0, AlertState.OFFERED))
         if alert.revision < revision:
             return
         self.shown[alert.alert] = alert.revision, alert.state

@@ -180,7 +180,7 @@ class SimPrinter:
             self._jobs.queue(job_id, timeout_s)
             if obstacle := self._cannot_send(job_id):
                 return self._jobs.refuse(job_id, obstacle)
-            return await self._send(job_id, document, timeout_s)
+            return await self._send(job_id, document)
 
     def _cannot_send(self, job_id: str) -> str:
         if not self._machine.reachable:
@@ -189,7 +189,7 @@ class SimPrinter:
             return "unsettled"
         return "" if self._machine.paper else "rec_empty"
 
-    async def _send(self, job_id: str, document: Document, timeout_s: float) -> JobResult:
+    async def _send(self, job_id: str, document: Document) -> JobResult:
         loop, machine = asyncio.get_running_loop(), self._machine
         future: asyncio.Future[JobResult] = loop.create_future()
         self._waiting[job_id] = future

@@ -174,7 +174,7 @@ class AgentProgram(Program):
             journal=self.journal,
             link=self.link,  # type: ignore[arg-type]
             devices=lambda lane, told: SimDevices(self.machines[lane.id], process, lane, told),
-            scanner=_Scanner,
+            scanner=_Scanner,  # type: ignore[arg-type]
         )
         self.agent = Agent(self.settings, Path("simulated"), clock=self.clock(), world=world)
         self.watch(self.agent.engine)
@@ -226,7 +226,7 @@ class AgentProgram(Program):
 class _Scanner:
     """In place of the radio: adverts come by `AgentProgram.hears`."""
 
-    def __init__(self, settings: object, on_advert: object, on_status: object) -> None:
+    def __init__(self, *_: object) -> None:
         self.pulse = Pulse()
 
     async def run(self) -> None:

@@ -223,7 +223,7 @@ class Store:
         """Let the programs end, so that nothing is left open."""
         lives = [life for program in (self.hub, *self.agents.values()) for life in program.lives]
         self.truth.on_broken = lambda: None
-        self.loop.trouble = lambda text: None
+        self.loop.trouble = lambda _: None
         for life in lives:
             life.kill()
         with warnings.catch_warnings():  # work that a killed program had not begun

@@ -1,0 +1,103 @@
+"""Many runs at once, one line of JSON each, and a last line that sums up."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context
+from typing import Any
+
+from simulation.plan import Plan, Size
+from simulation.store import Result, simulate
+
+SEEDS_PER_WORKER = 100
+"""A worker is replaced after so many runs, so that a leak in one can't grow."""
+
+
+@dataclass
+class Summary:
+    """Of a campaign."""
+
+    seeds: int = 0
+    failed: list[int] = field(default_factory=list)
+    hours: float = 0.0
+    messages: int = 0
+    faults: int = 0
+    wall_s: float = 0.0
+
+    def add(self, result: Result) -> None:
+        self.seeds += 1
+        self.hours += result.hours
+        self.messages += result.counts.get("messages", 0)
+        self.faults += result.counts.get("faults", 0)
+        if not result.ok:
+            self.failed.append(result.seed)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "seeds": self.seeds,
+            "failed": len(self.failed),
+            "failed_seeds": sorted(self.failed)[:100],
+            "simulated_hours": round(self.hours, 1),
+            "messages": self.messages,
+            "faults": self.faults,
+            "wall_s": round(self.wall_s, 1),
+        }
+
+
+def run_all(seeds: Iterable[int], size: Size, workers: int | None = None) -> Iterator[Result]:
+    """Results in the order of the seeds."""
+    workers = workers or os.cpu_count() or 1
+    one = partial(run_one, size=size)
+    if workers == 1:
+        yield from map(one, seeds)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=SEEDS_PER_WORKER) as pool:
+        yield from pool.map(one, seeds, chunksize=4)
+
+
+def run_one(seed: int, size: Size) -> Result:
+    """One seed. A simulation that fails itself is a failed seed too."""
+    began = time.perf_counter()
+    try:
+        return simulate(Plan(seed, size))
+    except Exception as error:
+        return Result(seed, (f"the simulation failed: {error!r}",), "", 0.0, time.perf_counter() - began, {})
+
+
+def line(result: Result, size: Size) -> dict[str, Any]:
+    """One line of JSON."""
+    found: dict[str, Any] = {
+        "seed": result.seed,
+        "ok": result.ok,
+        "trace": result.digest[:16],
+        "simulated_hours": round(result.hours, 3),
+        "wall_s": round(result.wall_s, 2),
+        **{name: result.counts.get(name, 0) for name in ("messages", "faults", "left", "slips")},
+    }
+    if not result.ok:
+        found |= {"broken": list(result.broken[:5]), "replay": replay(Plan(result.seed, size))}
+    return found
+
+
+def replay(plan: Plan) -> str:
+    """The command that runs exactly this plan again."""
+    size, plain = plan.size, Size()
+    options = [f"--seed {plan.seed}"]
+    options += [
+        f"--{name} {getattr(size, name):g}"
+        for name in ("agents", "lanes", "customers", "hours", "faults")
+        if getattr(size, name) != getattr(plain, name)
+    ]
+    if plan.keep is not None:
+        options.append(f"--keep {','.join(map(str, sorted(plan.keep))) or 'none'}")
+    return f"instore sim store {' '.join(options)}"
+
+
+def dumps(found: dict[str, Any]) -> str:
+    return json.dumps(found, ensure_ascii=False)
