@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -23,11 +22,10 @@ from gmqtt.mqtt.constants import MQTTv50, MQTTv311
 from gmqtt.mqtt.handler import MQTTError
 
 from delivery.engine import Publication
+from delivery.inbox import Inbox
 
 log = structlog.get_logger()
 
-INBOX_MAX = 20_000
-"""Messages waiting to be handled. Beyond, arrivals are dropped and counted: numbered ones are sent again by their sender."""
 RECONNECT_FIRST_S, RECONNECT_MAX_S = 0.2, 10.0
 STEADY_S = 5.0
 """A connection that held so long was a good one: after its loss reconnecting begins with short waits again."""
@@ -94,8 +92,7 @@ class Link:
                  goodbye: Publication | None = None, on_up: Callable[[], None], on_down: Callable[[str], None],
                  on_wake: Callable[[], None], rng: Random | None = None) -> None:  # fmt: skip
         self.address = address
-        self.inbox: deque[tuple[str, bytes]] = deque()
-        self.dropped = 0
+        self.inbox = Inbox()
         self.unsent = 0
         """Publications that the library refused: numbered ones are sent again."""
         self.connects = 0
@@ -109,6 +106,11 @@ class Link:
         self._client: _Client | None = None
         self._lost: asyncio.Event | None = None
         self._five = address.version == "5"
+
+    @property
+    def dropped(self) -> int:
+        """Arrivals for which there was no room."""
+        return self.inbox.dropped
 
     async def run(self) -> None:
         """Connect, stay connected, reconnect; until cancelled. Then say good-bye to the broker."""
@@ -230,10 +232,7 @@ class Link:
 
     def _on_message(self, _client: Any, topic: str, payload: bytes, _qos: int, _properties: Any) -> int:
         # A plain function: async handlers of this library run side by side and finish out of order.
-        if len(self.inbox) >= INBOX_MAX:
-            self.dropped += 1
-        else:
-            self.inbox.append((topic, bytes(payload)))
+        if self.inbox.append((topic, payload)):
             self._on_wake()
         return 0
 

@@ -134,11 +134,8 @@ class Node:
             self._heard, self._deaf_s = self.engine.clock.monotonic(), DEAF_FIRST_S
         elif self.link.up and self.engine.unacknowledged():
             self._listen()
-        while inbox:
-            batch = [inbox.popleft() for _ in range(min(BATCH, len(inbox)))]
-            self.engine.receive(batch)
-            for publication in self.engine.poll():
-                self.link.publish(publication)
+        if inbox:  # one batch a turn: others have work in this loop too
+            self.engine.receive(inbox.batch(BATCH))
         for publication in self.engine.poll():
             self.link.publish(publication)
 

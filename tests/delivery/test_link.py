@@ -12,7 +12,7 @@ from random import Random
 import pytest
 import structlog
 
-from delivery import link as link_module
+from delivery import inbox
 from delivery.engine import Publication
 from delivery.link import Address, Link
 from tests.broker.wire import connected
@@ -159,7 +159,7 @@ async def test_what_the_library_refuses_ends_nothing(tmp_path: Path, monkeypatch
 
 
 async def test_arrivals_beyond_the_limit_are_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link_module, "INBOX_MAX", 2)
+    monkeypatch.setattr(inbox, "QUEUE_MESSAGES", 2)
     link = Held(Address("127.0.0.1", free_ports(1)[0], "agent-exit", "x")).link
     for _ in range(5):
         link._on_message(None, "t", b"p", 0, {})

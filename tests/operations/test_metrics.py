@@ -110,7 +110,7 @@ async def test_the_heartbeat_carries_what_went_wrong(tmp_path: Path) -> None:
         agent = shop.agent()
         agent.health.hung["gate-1"] += 1
         agent.engine.counters.update(disk_errors=2, flush_failed=1, declared_lost=4)
-        agent.node.link.dropped = 5
+        agent.node.link.inbox.dropped = 5
         await until(lambda: any("heartbeat" in topic for topic, _, _ in shop.observer.messages))
         topic, payload, _ = next(m for m in shop.observer.messages if "heartbeat" in m[0])
         beat = decode(topic, payload).data
