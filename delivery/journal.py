@@ -6,8 +6,10 @@ One file, one writer, WAL with `synchronous=FULL`: what is committed survives th
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from delivery.streams import Entry
@@ -51,6 +53,17 @@ def connect_file(path: Path | str) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None, cached_statements=512)
 
 
+def _sync_folders_above(path: Path) -> None:
+    """SQLite syncs the folder of a file that it makes; if that folder is new too, its own name must not be lost either."""
+    for folder in path.absolute().parent.parents:
+        with suppress(OSError):  # not ours to read, so not made by us
+            entry = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(entry)
+            finally:
+                os.close(entry)
+
+
 class JournalError(RuntimeError):
     """The database can't be opened or is not ours; the sentence says which file and what to do."""
 
@@ -67,6 +80,8 @@ class Journal:
         try:
             if str(path) != ":memory:":
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
+                if not Path(path).exists():
+                    _sync_folders_above(Path(path))
             self.db = connect(path)
             self.db.execute("PRAGMA journal_mode=WAL")
             self.db.execute("PRAGMA synchronous=FULL")
@@ -76,7 +91,7 @@ class Journal:
             )  # else a savepoint of 64 KiB opens a file on the way to a commit
             self.db.execute("PRAGMA busy_timeout=5000")
             self._migrate((*_OWN, *migrations))
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ValueError) as error:
             raise JournalError(f"{path}: {error}; check that the folder is writable, the disk is not full and "
                                "the file is a database of this program") from error  # fmt: skip
 

@@ -1,8 +1,10 @@
-"""Marks of epochs: bounded, and never the one forgotten that is in use."""
+"""What a journal keeps: marks of epochs, bounded, never the one forgotten that is in use; and its own folder."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,7 @@ from contract.envelope import Message, Numbering, decode, encode, source_of
 from contract.messages import BY_NAME, Role
 from contract.payloads import Sighting, SightingKind
 from delivery.engine import Engine
-from delivery.journal import MARKS_PER_STREAM, Journal
+from delivery.journal import MARKS_PER_STREAM, Journal, JournalError
 from tests.delivery.hostile import START
 
 STREAM = ("agent/exit", "critical")
@@ -68,3 +70,23 @@ def test_what_is_for_somebody_else_is_set_aside_and_not_acknowledged(
     assert [decode(p.topic, p.payload) for p in engine.poll()] == []
     assert journal.db.execute("SELECT DISTINCT reason FROM quarantine").fetchall() == [("not_mine",)]
     assert engine.counters["quarantined_not_mine"] == 2
+
+
+@pytest.mark.row("C1")
+def test_a_new_folder_is_on_disk_before_anything_is_acknowledged_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    sync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(os.readlink(f"/proc/self/fd/{fd}")), sync(fd))[1])
+    path = tmp_path / "new" / "newer" / "agent.db"
+    Journal(path).close()
+    assert {str(tmp_path), str(tmp_path / "new")} <= set(synced)
+    synced.clear()
+    Journal(path).close()
+    assert synced == []
+
+
+def test_a_path_that_cannot_be_is_a_sentence() -> None:
+    with pytest.raises(JournalError, match="null byte"):
+        Journal(Path("a\0b/agent.db"))
