@@ -7,6 +7,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Iterable
 from datetime import timedelta
+from itertools import islice
 
 import structlog
 
@@ -22,9 +23,18 @@ log = structlog.get_logger()
 
 ADVERTS_MAX = 10_000
 """Advertisements waiting for a turn of the loop: seconds of the fullest radio. More are dropped and counted."""
+SLICE = 128
+"""Advertisements in one turn of the loop, some 2 ms: lanes have work in it too."""
+EVENTS_PER_S, EVENTS_BURST = 500.0, 2000.0
+"""Presence events that are told. A full store makes some tens a second; more is a flood of made-up beacons, and what it takes
+to write and send those is taken from the lanes."""
 DISK_RETRY_S = 0.5
 UNTOLD_MAX = 10_000
-"""Events waiting for a database that takes no transaction. The oldest are dropped and counted."""
+"""Events waiting for a database that takes no transaction, or for their turn. The oldest are dropped and counted."""
+EVENTS_AT_ONCE = 50
+"""Events in one transaction, some 3 ms."""
+SOON_S = 0.02
+"""Until the next events are told when there are too many."""
 
 
 class Sightings:
@@ -41,6 +51,7 @@ class Sightings:
         self._adverts: deque[Advert] = deque()
         self._untold: deque[Event] = deque()
         self._failing = False
+        self._allowance, self._allowance_at = EVENTS_BURST, 0.0
         self._wake = asyncio.Event()
 
     def on_advert(self, advert: Advert) -> None:
@@ -67,7 +78,7 @@ class Sightings:
             self.pulse.beat("sightings")
             await self._wait()
             now = self._node.engine.clock.monotonic()
-            while self._adverts:
+            for _ in range(min(SLICE, len(self._adverts))):
                 advert = self._adverts.popleft()
                 self._keep(self.presence.advert(advert.beacon_id, advert.rssi_dbm, advert.measured_power_dbm, advert.t))
             self._keep(self.presence.tick(now))
@@ -82,12 +93,13 @@ class Sightings:
 
     async def _wait(self) -> None:
         if self._adverts:
+            await asyncio.sleep(0)
             return
         self._wake.clear()
         deadline = self.presence.next_deadline()
         wait_s = None if deadline is None else max(0.0, deadline - self._node.engine.clock.monotonic())
         if self._untold:
-            wait_s = DISK_RETRY_S
+            wait_s = DISK_RETRY_S if self._failing else SOON_S
         try:
             async with asyncio.timeout(wait_s):
                 await self._wake.wait()
@@ -95,10 +107,16 @@ class Sightings:
             pass  # somebody may have left
 
     def _tell(self) -> None:
+        now = self._node.engine.clock.monotonic()
+        allowance = min(EVENTS_BURST, self._allowance + (now - self._allowance_at) * EVENTS_PER_S)
+        self._allowance, self._allowance_at = allowance, now
+        count = min(len(self._untold), int(allowance), EVENTS_AT_ONCE)
+        if not count:
+            return
         # Sightings are saved by the engine, in groups; but a transaction may also find a disk that fails.
         try:
             with self._node.transaction() as tx:
-                for event in self._untold:
+                for event in islice(self._untold, count):
                     tx.send("sighting", sighting(event, tx))
         except sqlite3.Error as error:
             if not self._failing:
@@ -106,7 +124,9 @@ class Sightings:
             self._failing = True
             return
         self._failing = False
-        self._untold.clear()
+        self._allowance -= count
+        for _ in range(count):
+            self._untold.popleft()
 
 
 def sighting(event: Event, tx: Tx) -> Sighting:
