@@ -6,6 +6,7 @@ Everything heavy is imported inside its command, so that each starts as fast as 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Coroutine
 from enum import StrEnum
@@ -49,6 +50,10 @@ def run(program: Coroutine[Any, Any, Any]) -> Any:
     import uvloop
 
     configure(verbose=bool(os.environ.get("INSTORE_DEBUG")))
+    # What is loaded by now lives as long as the program: the collector need not look at it again. A full collection of a
+    # hub takes 55 ms, the whole time that a customer has before a gate; without what is frozen, 0.05 ms.
+    gc.collect()
+    gc.freeze()
     with told():
         return uvloop.run(program)
 
