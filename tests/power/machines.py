@@ -55,15 +55,18 @@ class Machine:
         self.acknowledged: dict[Key, int] = {}
         self.posted: list[tuple[str, str, int]] = []
         self.starts = 0
+        self.is_open = False
         self._taking: Tx | None = None
 
     def start(self, folder: Path | None = None) -> None:
         self.starts += 1
+        self.is_open = False
         if folder is None:
             self.journal = Journal(self.world.folder / self.me.id / FILE, self.migrations,
                                    connect=lambda path: vfs.connect(self.disk, path, self.checkpoint_pages))  # fmt: skip
         else:
             self.journal = Journal(folder / FILE, self.migrations, connect=connect_file)
+        self.is_open = True
         self.engine = Engine(self.journal, self.me, "ginza", self.handle, clock=self.world.clock,
                              rng=Random(self.world.rng.random()), epoch=self.world.new_epoch(self))  # fmt: skip
         self.begin()
