@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from simulation.loop import Killed, Process
 
@@ -87,7 +88,7 @@ class _Connection(sqlite3.Connection):
         self.closed = True
         super().close()
 
-    def execute(self, sql: str, parameters: object = ()) -> sqlite3.Cursor:  # type: ignore[override]
+    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         if not self.process.alive:
             raise Killed
         if sql == "COMMIT":

@@ -40,7 +40,7 @@ class Person:
     interval_s: float
     amount_minor: int
     habits: frozenset[str]
-    """steps_back, shows_twice, shows_forged, tries_again, is_followed, posts_twice"""
+    """steps_back, shows_twice, shows_forged, tries_again, is_followed, posts_twice, lends_code"""
 
 
 class Shopper:
@@ -52,6 +52,7 @@ class Shopper:
         self.name = f"shopper-{person.number}"
         self.here = False
         self.out = False
+        self._lent_out = False
 
     async def run(self) -> None:
         store, person = self._store, self.person
@@ -62,6 +63,9 @@ class Shopper:
         await asyncio.sleep(person.stays_s)
         taken = await self._pay()
         machines = self._rng.choice(list(store.machines.values()))
+        others = [other for other in store.machines.values() if other is not machines]
+        if "lends_code" in person.habits and others:
+            store.world(self._lent(self._rng.choice(others), taken.exit_code))
         async with machines.queue:
             await self._leave(machines, taken.exit_code)
             await self._afterwards(machines, taken.exit_code)
@@ -132,9 +136,22 @@ class Shopper:
                 elif machines.gate.run(lambda: machines.gate.board.walk("exit")) == "":
                     return
             now = store.loop.time()
+            if self._lent_out:
+                store.truth.note(self.name, "is let out by a clerk: another one left with her code")
+                return
             if now - max(since, store.quiet_since()) > PATIENCE_S:
                 store.truth.breaks("nobody captive", f"{self.name} stands before {machines.name} since {since:.0f} s")
                 return
+
+    async def _lent(self, machines: LaneMachines, code: str) -> None:
+        """Somebody else holds up a picture of her code at another lane, at the same time."""
+        await asyncio.sleep(self._rng.uniform(0.0, 4.0))
+        async with machines.queue:
+            await self._until_closed(machines)
+            machines.present(code)
+            if await self._until_open(machines, 3.0):
+                machines.gate.run(lambda: machines.gate.board.walk("exit"))
+                self._lent_out = True
 
     async def _until_closed(self, machines: LaneMachines) -> None:
         for _ in range(200):
@@ -170,6 +187,8 @@ class Clerk:
     def __init__(self, store: Store, name: str, rng: Random) -> None:
         self._store, self.name, self._rng = store, name, rng
         self.shown: dict[str, tuple[int, AlertState]] = {}
+        self.since = 0.0
+        """Since when it is connected."""
         self._session: Session | None = None
         self._ids = 0
         self._answering: set[str] = set()
@@ -185,6 +204,7 @@ class Clerk:
                 continue
             lost = asyncio.Event()
             self.shown.clear()
+            self.since = store.loop.time()
             self._session = Session(
                 store.broker, self._me.username, filters, store.loop.outside, self._take, lost.set, None
             )

@@ -17,6 +17,7 @@ from config.hub_settings import HubSettings
 from contract.access import Principal
 from contract.envelope import Message
 from contract.messages import Role
+from contract.payloads import LanePassage
 from delivery.clock import Clock
 from delivery.engine import Engine, Tx
 from delivery.journal import Journal, Migration
@@ -105,6 +106,9 @@ class Program:
 
     # --- what is on disk
 
+    def takes(self, message: Message) -> None:
+        """A numbered message is being taken."""
+
     def said(self, key: Key, entry: Entry, row: int) -> None:
         """A numbered message was written to the outbox."""
         self.rows[row] = key, entry.seq
@@ -120,6 +124,7 @@ class Program:
                 key = message.source, engine.me.role.value if engine.me.role is Role.HUB else f"agent/{engine.me.id}"
                 numbering = message.numbering
                 self._taken.append(((*key, message.channel.stream.value, numbering.epoch), numbering.seq))
+                self.takes(message)
 
         engine.handle = handle
 
@@ -242,6 +247,7 @@ class HubProgram(Program):
         super().__init__("hub", settings.database, *args)
         self.settings, self.keys, self.policy = settings, keys, policy
         self.hub: Hub | None = None
+        self._heard: list[str] = []
         self.node: Node | None = None
 
     def _begin(self) -> None:
@@ -265,6 +271,21 @@ class HubProgram(Program):
     def _ended(self, task: asyncio.Task[None]) -> None:
         if self.process.alive and not task.cancelled():
             self.truth.breaks("no program ends by itself", f"hub: {task.exception()!r}")
+
+    def takes(self, message: Message) -> None:
+        data = message.data
+        if isinstance(data, LanePassage) and data.outcome == "passed" and data.scan:
+            self._heard.append(data.scan)
+
+    def _committed(self) -> None:
+        super()._committed()
+        for scan in self._heard:
+            self.truth.passage_heard(scan)
+        self._heard.clear()
+
+    def _rolled_back(self) -> None:
+        super()._rolled_back()
+        self._heard.clear()
 
     async def ask(self, act: Callable[[Hub, Tx], T], timeout_s: float = 3.0) -> T:
         """One request to its API, in one transaction. Raises TimeoutError when no answer comes, sqlite3.Error as told."""

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Coroutine, MutableMapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from config.edge_settings import EdgeSettings
 from config.hub_settings import HubSettings, load_hub
 from contract.exit_code import ExitCodeError, verify
 from delivery.journal import Journal
+from hub.database import times
 from hub.database.schema import MIGRATIONS
 from hub.exit_keys import KeyRing, read_keys
 from hub.importing import import_file
@@ -39,15 +41,19 @@ from simulation.network import Broker
 from simulation.people import Clerk, Person, Shopper
 from simulation.plan import Plan
 from simulation.printer import MODELS
-from simulation.programs import AgentProgram, HubProgram
+from simulation.programs import START, AgentProgram, HubProgram
 from simulation.truth import Truth
 
 SETTLE_S = 1500.0
 """An alert lives 900 s, a beacon that advertises rarely is gone after 300 s."""
 WATCH_S = 5.0
+LATEST_S = 900.0
+"""So long after closing time the last has left."""
+ALERT_S = 30.0
+"""So long after the last fault every open request is on its handhelds (three times `reoffer_s`)."""
 CUSTOMERS, CLERKS = 200, 5
 HABITS = {"steps_back": 0.1, "shows_twice": 0.15, "shows_forged": 0.03, "tries_again": 0.1, "is_followed": 0.03,
-          "posts_twice": 0.1}  # fmt: skip
+          "posts_twice": 0.1, "lends_code": 0.05}  # fmt: skip
 RAM = Path("/dev/shm")
 
 
@@ -92,6 +98,7 @@ class Store:
         self.sales: dict[str, Person] = {}
         self.shoppers = [Shopper(self, person) for person in _people(plan)]
         self.clerks = [Clerk(self, f"c{n + 1}", plan.rng(f"clerk {n}")) for n in range(CLERKS)]
+        self.clerks_by_name = {clerk.name: clerk for clerk in self.clerks}
         self._broken_until = 0.0
         self._stop: asyncio.Event = asyncio.Event()
         self.truth.on_broken = self._stop.set
@@ -180,6 +187,24 @@ class Store:
         while True:
             await asyncio.sleep(WATCH_S)
             self.truth.check_patience()
+            self._check_alerts()
+            inside = sum(not shopper.out for shopper in self.shoppers)
+            if inside and self.loop.time() > self.plan.size.seconds + LATEST_S:
+                self.truth.breaks("nobody captive", f"{inside} shoppers are still inside")
+
+    def _check_alerts(self) -> None:
+        """When nothing was broken for a while, every open request is on the handhelds it was offered to."""
+        now = self.loop.time()
+        if now - self.quiet_since() < ALERT_S:
+            return
+        since = times.text(START + timedelta(seconds=now - ALERT_S))
+        sql = "SELECT alert, clerk FROM alert JOIN alert_clerk USING (alert) WHERE state = 'offered' AND raised < ?"
+        with closing(sqlite3.connect(self.hub.settings.database)) as db:
+            waiting = db.execute(sql, (since,)).fetchall()
+        for alert, clerk in waiting:
+            handheld = self.clerks_by_name[clerk]
+            if now - handheld.since > ALERT_S and alert not in handheld.shown:
+                self.truth.breaks("alerts arrive", f"{clerk} does not see {alert}, raised before {since}")
 
     async def _settle(self) -> None:
         """After the last fault everything comes to rest, and the books balance."""

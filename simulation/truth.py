@@ -11,6 +11,7 @@ The books at the end are in `simulation.books`.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from simulation.printer import Slip
 LANE_MAX_S = 130.0
 """All patience of a lane together (decision 2, paper 12 and what a hung driver adds, gate 15, open 8 and 5, three times) in
 one life of its agent."""
+HELD_S = 100.0
+"""A code is held for at least so long by the lane where it was scanned (`lane.busy_s` of the hub is 120 s)."""
 _CUT_OFF = 5
 
 Key = tuple[str, str, str, str]
@@ -39,6 +42,9 @@ class Opening:
     scan: str
     code: str
     agent: str
+    lane: str
+    offline: bool
+    scanned_at: float
     outcome: str = "waiting"
 
 
@@ -60,13 +66,17 @@ class Truth:
         self.flushed: dict[Key, set[int]] = {}
         self.issued: dict[str, str] = {}
         """Sale by exit code ID."""
-        self.commands: dict[tuple[str, int], tuple[str, str, str]] = {}
+        self.commands: dict[tuple[str, int], Opening] = {}
         self.openings: dict[tuple[str, int], Opening] = {}
         self.last_of_scan: dict[str, Opening] = {}
+        self.of_code: dict[str, list[Opening]] = {}
         self.slips: dict[str, int] = {}
         self.walked: Counter[str] = Counter()
         self.known_passed: dict[str, set[str]] = {}
         """By agent: codes of which it has told a passage."""
+        self.hub_knows: dict[str, float] = {}
+        """By code: since when the hub has a passage with it."""
+        self.scanned_at: dict[str, float] = {}
         self.lanes: dict[tuple[str, str], Lane] = {}
         self.busy_since: dict[tuple[str, str], float] = {}
 
@@ -126,7 +136,11 @@ class Truth:
         self.lanes[key] = state
         self.note(f"{agent}/{lane}", f"{state.phase} {state.scan} {state.command} {state.attempt}")
         if state.phase in (Phase.OPENING, Phase.OPEN):
-            self.commands[(machine, state.command)] = state.scan, state.code, agent
+            self.commands[(machine, state.command)] = Opening(
+                state.scan, state.code, agent, lane, state.offline, self.scanned_at[state.scan]
+            )
+        elif state.phase is Phase.DECIDING:
+            self.scanned_at.setdefault(state.scan, self.now())
         if state.phase is Phase.IDLE:
             self.busy_since.pop(key, None)
         elif before is None or before.scan != state.scan:
@@ -144,11 +158,15 @@ class Truth:
             if key[0] == agent:
                 self.busy_since[key] = self.now()
 
-    def passage_told(self, agent: str, scan: str | None) -> None:
+    def passage_told(self, agent: str, scan: str) -> None:
         """An agent has a passage of this scan on its disk."""
-        for opening in self.openings.values():
-            if opening.scan == scan:
-                self.known_passed.setdefault(agent, set()).add(opening.code)
+        if (opening := self.last_of_scan.get(scan)) is not None:
+            self.known_passed.setdefault(agent, set()).add(opening.code)
+
+    def passage_heard(self, scan: str) -> None:
+        """The hub has a passage of this scan on its disk."""
+        if (opening := self.last_of_scan.get(scan)) is not None:
+            self.hub_knows.setdefault(opening.code, self.now())
 
     # --- what can be seen with one's own eyes
 
@@ -168,17 +186,31 @@ class Truth:
                 self.walked[opening.code] += 1
 
     def _pulse(self, machine: str, seq: int) -> None:
-        scan, code, agent = self.commands.get((machine, seq), ("", "", ""))
-        if code not in self.issued:
-            self.breaks("the gate opens for issued codes", f"command {seq} at {machine}, scan {scan!r}, code {code!r}")
+        opening = self.commands.get((machine, seq))
+        if opening is None or opening.code not in self.issued:
+            self.breaks("the gate opens for issued codes", f"command {seq} at {machine} belongs to {opening}")
+            return
+        scan, code = opening.scan, opening.code
         before = self.last_of_scan.get(scan)
         if before is not None and before.outcome != "cut off":
             self.breaks(
                 "no effect twice", f"{machine} opened again for scan {scan}, the time before ended: {before.outcome}"
             )
-        if code in self.known_passed.get(agent, ()):
+        if code in self.known_passed.get(opening.agent, ()):
             self.breaks("a code is used once", f"{machine} opened for code {code}, with which somebody had passed")
-        self.openings[(machine, seq)] = self.last_of_scan[scan] = Opening(scan, code, agent)
+        if not opening.offline and self.hub_knows.get(code, math.inf) < opening.scanned_at:
+            self.breaks("a code is used once", f"{machine} opened for code {code}, of whose use the hub had heard")
+        for other in self.of_code.get(code, []):
+            self._one_at_a_time(machine, opening, other)
+        self.openings[(machine, seq)] = self.last_of_scan[scan] = opening
+        self.of_code.setdefault(code, []).append(opening)
+
+    def _one_at_a_time(self, machine: str, opening: Opening, other: Opening) -> None:
+        """While one lane holds a code, the hub gives it to no other."""
+        lane = self.lanes.get((other.agent, other.lane))
+        held = lane is not None and lane.scan == other.scan and not lane.offline and not opening.offline
+        if held and other.scan != opening.scan and self.now() - other.scanned_at < HELD_S:
+            self.breaks("one person per code", f"{machine} opened for code {opening.code} while {other.agent} holds it")
 
     def slip(self, machine: str, slip: Slip) -> None:
         """A slip of paper in somebody's hand."""
