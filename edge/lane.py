@@ -177,7 +177,8 @@ def _gate_took(lane: Lane, event: GateTook, now: float, policy: LanePolicy) -> N
     if lane.phase is not Phase.OPENING or event.command != lane.command:
         return lane, (Ignored("gate_answer_of_another_time"),)
     if not policy.gate:
-        return idle(lane), (_opened(lane), _passage(lane, "passed", detail="this lane has no gate"))
+        passed = _passage(lane, "passed", detail="this lane has no gate")
+        return idle(lane), (_opened(lane), HoldCode(lane.code, held=True), passed)
     return replace(lane, phase=Phase.OPEN, deadline=now + lane.open_s + policy.open_grace_s), (_opened(lane),)
 
 
@@ -197,14 +198,21 @@ def _passed(lane: Lane, event: Passed) -> Next:
     if lane.phase in (Phase.OPENING, Phase.OPEN) and event.command == lane.command:
         # A passage proves that the gate took the command, even if its answer was lost or came while we were down.
         late = (_opened(lane),) if lane.phase is Phase.OPENING else ()
-        return idle(lane), (*late, _passage(lane, "passed", direction=event.direction))
+        return idle(lane), (*late, HoldCode(lane.code, held=True), _passage(lane, "passed", direction=event.direction))
     ended = _unheard_of(lane, event.command)
     if ended is None:
         return lane, (Say("lane_passage", LanePassage(outcome="passed", direction=event.direction)),)
     told = LanePassage(
         scan=ended.scan, outcome="passed", direction=event.direction, offline=ended.offline, detail="told late"
     )
-    return _without(lane, ended), (HoldCode(ended.code, held=True), Say("lane_passage", told))
+    lane, actions = _without(lane, ended), (HoldCode(ended.code, held=True), Say("lane_passage", told))
+    return _gone(lane, *actions) if lane.code == ended.code else (lane, actions)
+
+
+def _gone(lane: Lane, *actions: Action) -> Next:
+    """She had held up her code again, and then left by the opening before: nothing is to be opened for it any more."""
+    after = _unheard(lane) if lane.phase in (Phase.OPENING, Phase.OPEN) else idle(lane)
+    return after, (*actions, _passage(lane, "not_passed", detail="its holder left by an earlier opening"))
 
 
 def _unheard_of(lane: Lane, command: int | None) -> Ended | None:

@@ -201,7 +201,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class HoldCode:
-    """Remember a code as held or used (`held`), or give it free again."""
+    """Remember a code as used for good (`held`), or give it free again if nobody has passed with it."""
 
     code: str
     held: bool

@@ -34,6 +34,10 @@ USED_KEPT = timedelta(days=2)
 """A used code is remembered this long after it expired: longer than any clock that is not set can be behind after a start."""
 
 
+PASSED = 2
+"""`used_code.held`: 0 free, 1 a transaction has it, 2 somebody has passed with it."""
+
+
 class EdgeStore:
     """The agent's tables. Every writing method is called inside a transaction of the engine."""
 
@@ -73,8 +77,10 @@ class EdgeStore:
         self._db.execute("DELETE FROM used_code WHERE expires < ?", ((now - USED_KEPT).isoformat(),))
 
     def hold(self, code: str, held: bool) -> None:
-        """Give a code free again, or take that back."""
-        self._db.execute("UPDATE used_code SET held = ? WHERE code = ?", (held, code))
+        """Somebody has passed with a code: it is used for good. Or nobody did: it is given free, unless somebody had before."""
+        self._db.execute(
+            "UPDATE used_code SET held = ? WHERE code = ? AND held != ?", (PASSED if held else 0, code, PASSED)
+        )
 
     def keys(self) -> dict[str, str]:
         """Public keys of exit codes by key ID, as the hub gave them last."""

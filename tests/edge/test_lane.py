@@ -113,7 +113,7 @@ def test_the_whole_way_paper_first_then_the_gate() -> None:
     lane, actions = go(lane, GateTook(7))
     assert actions == [Say("lane_opened", LaneOpened(scan=SCAN, command=7))]
     lane, actions = go(lane, Passed("exit", 7))
-    assert actions == [Say("lane_passage", LanePassage(scan=SCAN, outcome="passed"))]
+    assert actions == [HoldCode(CODE, held=True), Say("lane_passage", LanePassage(scan=SCAN, outcome="passed"))]
     assert lane == Lane(command=7)
 
 
@@ -260,6 +260,26 @@ def test_a_passage_is_told_late_though_another_customer_came_to_the_silent_gate_
     lane, actions = go(lane, Passed("exit", 7))
     assert [(m.scan, m.outcome) for m in said(actions, LanePassage)] == [(SCAN, "passed")]
     assert [each.scan for each in lane.ended] == ["s2"]
+
+
+@pytest.mark.row("C2")
+@pytest.mark.parametrize("phase", [Phase.DECIDING, Phase.PRINTING, Phase.OPENING, Phase.OPEN])
+def test_nothing_is_opened_for_a_code_whose_holder_left_by_an_earlier_opening(phase: Phase) -> None:
+    """Found by the simulated store, seed 219: a fire alarm ends her transaction, she holds her code up again and walks out."""
+    lane, _ = go(in_phase(Phase.OPEN), FireAlarm())
+    way: list[Event] = [
+        CodeAccepted("s2", CODE),
+        Decided(decision("s2"), "m3", "v1"),
+        PrintEnded("s2#1", "printed"),
+        GateTook(8),
+    ]
+    events = {Phase.DECIDING: 1, Phase.PRINTING: 2, Phase.OPENING: 3, Phase.OPEN: 4}[phase]
+    lane, _ = go(lane, *way[:events])
+    assert lane.phase is phase
+    lane, actions = go(lane, Passed("exit", 7))
+    assert lane.phase is Phase.IDLE
+    assert [(m.scan, m.outcome) for m in said(actions, LanePassage)] == [(SCAN, "passed"), ("s2", "not_passed")]
+    assert [a.held for a in actions if isinstance(a, HoldCode)] == [True]
 
 
 def test_a_lane_without_a_gate_takes_the_exit_for_granted() -> None:
