@@ -33,6 +33,7 @@ from contract.errors import ContractError
 from contract.messages import Role, Stream
 from contract.payloads import Payload, Receipt
 from delivery.clock import Clock
+from delivery.complaints import Complaints
 from delivery.journal import Journal
 from delivery.routes import Routes
 from delivery.streams import WINDOW, Entry, OutStream, Verdict, declared_lost, judge
@@ -77,6 +78,7 @@ class Engine:
         self._next: Counter[tuple[str, str]] = Counter()
         self._routes = Routes(me, store)
         self._ids = 0
+        self._complaints = Complaints()
         self._marks = journal.marks()
         self._unsaved: deque[tuple[tuple[str, str], Entry]] = deque()
         self._forget: list[int] = []
@@ -221,8 +223,11 @@ class Engine:
         except ContractError as error:
             counted["quarantined"] += 1
             counted[f"quarantined_{error.reason}"] += 1
-            self.journal.quarantine(tx.utc.isoformat(), topic, error.reason, error.detail, payload)
-            log.warning("message quarantined", topic=error.topic, reason=error.reason, detail=error.detail)
+            if self._complaints.may(topic, tx.now):
+                self.journal.quarantine(tx.utc.isoformat(), topic, error.reason, error.detail, payload)
+                log.warning("message quarantined", topic=error.topic, reason=error.reason, detail=error.detail)
+            else:
+                counted["quarantined_unkept"] += 1
             return
         if not self._is_for_us(message):
             counted["quarantined"] += 1
@@ -290,8 +295,12 @@ class Engine:
             del tx.undo[undo:]
             counted["quarantined"] += 1
             counted["quarantined_handler"] += 1
-            self.journal.quarantine(tx.utc.isoformat(), topic, "handler", f"{type(error).__name__}: {error}", payload)
-            log.error("message could not be handled", topic=topic, id=message.id, error=repr(error), exc_info=True)
+            if self._complaints.may(topic, tx.now):
+                detail = f"{type(error).__name__}: {error}"
+                self.journal.quarantine(tx.utc.isoformat(), topic, "handler", detail, payload)
+                log.error("message could not be handled", topic=topic, id=message.id, error=repr(error), exc_info=True)
+            else:
+                counted["quarantined_unkept"] += 1
         counted["received"] += 1
 
     def _on_receipt(self, message: Message, receipt: Receipt, now: float) -> None:
