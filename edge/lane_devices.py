@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -14,12 +15,14 @@ from devices.printer import OutputComplete, ReceiptPrinter
 from devices.printer_settings import PrinterSettings
 from devices.reader import QrReader, ReaderSettings
 from devices.reader_frames import Scan
-from devices.status import DeviceStatus
+from devices.status import DeviceStatus, PowerState
 from edge.health import Health, keep_running
 
 OnStatus = Callable[[str, str, DeviceStatus], None]
 """Called with the device's name (`reader-1`), its category, and its state."""
 
+PRINTER_BACK_S = 4.0
+"""So long after its loss a printer is waited for. A plug that was pulled by a foot is back within two."""
 OPEN_MIN_S = 1.0
 """Nobody walks through a gate in less."""
 
@@ -36,6 +39,9 @@ class LaneDevices:
         """Where restarts of the drivers are counted; an agent has one for all."""
         self._makers: dict[str, Callable[[], None]] = {}
         self._tellers: dict[str, Callable[[DeviceStatus], None]] = {}
+        self._lost_at: float | None = None
+        """When the printer was lost, in seconds of the loop's clock; None while it is there."""
+        self._printer_there = asyncio.Event()
         self.reader: QrReader | None = None
         self.printer: ReceiptPrinter | None = None
         self.gate: Gate | None = None
@@ -66,8 +72,30 @@ class LaneDevices:
 
     def _teller(self, kind: str, category: str) -> Callable[[DeviceStatus], None]:
         name = f"{kind}-{self._settings.id}"
-        self._tellers[kind] = lambda status: self._on_status(name, category, status)
-        return self._tellers[kind]
+
+        def tell(status: DeviceStatus) -> None:
+            if kind == "printer":
+                self._note_printer(status)
+            self._on_status(name, category, status)
+
+        self._tellers[kind] = tell
+        return tell
+
+    def _note_printer(self, status: DeviceStatus) -> None:
+        if status.power is not PowerState.OFF_OFFLINE:
+            self._lost_at = None
+            self._printer_there.set()
+        elif self._lost_at is None:
+            self._lost_at = asyncio.get_running_loop().time()
+            self._printer_there.clear()
+
+    async def printer_back(self) -> None:
+        """Wait for a printer that was lost a moment ago: a loose plug, a restart. One that stays away costs nobody time."""
+        if self._lost_at is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self._lost_at + PRINTER_BACK_S):
+                await self._printer_there.wait()
 
     async def run(self) -> None:
         """Drive all devices until cancelled."""

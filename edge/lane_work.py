@@ -84,6 +84,7 @@ class LaneWork:
         self._put(ended)
 
     async def _try_to_print(self, printer: ReceiptPrinter, action: Print) -> PrintEnded:
+        await self._devices.printer_back()
         if self._doubt is not None:
             # Once is enough: what came of it or not is the printer's last word, and the next coupon must not wait for more.
             self._put(await self._settle(printer, *self._doubt))

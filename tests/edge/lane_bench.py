@@ -83,6 +83,9 @@ class PlayedDevices:
         self.answer: Callable[[int], CommandResult] = lambda command: CommandResult("accepted")
         self.dealt = 0
 
+    async def printer_back(self) -> None:
+        """It was never away."""
+
     def gate_counters(self) -> GateCounters | None:
         return self.counters
 
