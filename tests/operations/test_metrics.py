@@ -47,7 +47,7 @@ async def get(port: int, request: bytes) -> tuple[int, bytes]:
 
 
 async def page_of(port: int, path: str) -> tuple[int, bytes]:
-    return await get(port, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    return await get(port, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
 
 
 @asynccontextmanager

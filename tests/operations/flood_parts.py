@@ -1,0 +1,96 @@
+"""What the floods are measured with: customers at a lane, memory of a process, a client that sends without end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.lane_types import Phase
+from tests.broker.wire import connected
+from tests.delivery.real import STORE
+from tests.edge.lane_bench import exit_code
+from tests.edge.shop import Shop
+
+
+def rss_kb(pid: int) -> int:
+    """Resident memory, file pages that others share included."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise ProcessLookupError(pid)
+
+
+@dataclass
+class Times:
+    """Milliseconds from a code before the reader to the gate's opening, of customers one after the other."""
+
+    ms: list[float] = field(default_factory=list)
+
+    @property
+    def p50(self) -> float:
+        return sorted(self.ms)[len(self.ms) // 2]
+
+    @property
+    def worst(self) -> float:
+        return max(self.ms)
+
+    def __str__(self) -> str:
+        return f"{len(self.ms)} customers, {self.p50:.0f} ms median, {self.worst:.0f} ms worst"
+
+
+async def customers(shop: Shop, count: int, times: Times, *, patience_s: float = 5.0) -> None:
+    """`count` people with good codes go out through the lane of `shop`."""
+    for _ in range(count):
+        pulses = await shop.pulses()
+        began = time.monotonic()
+        await shop.show(exit_code(store=STORE))
+        async with asyncio.timeout(patience_s):
+            while await shop.pulses() == pulses:  # noqa: ASYNC110  # the board is asked, as one would look at it
+                await asyncio.sleep(0.002)
+        times.ms.append((time.monotonic() - began) * 1000)
+        await shop.walk()
+        await asyncio.sleep(0.15)  # the lane hears of the passage
+
+
+@dataclass
+class Sender:
+    """Counts what `sending` has put on the wire."""
+
+    sent: int = 0
+    cut_off: bool = False
+
+
+@asynccontextmanager
+async def sending(port: int, user: str, password: str, packets: list[bytes], per_s: float) -> AsyncIterator[Sender]:
+    """Send MQTT packets in turn, at a rate, for as long as the block lasts."""
+    sender = Sender()
+    async with connected(port, user, password, client_id=f"{user}:flood") as client:
+
+        async def run() -> None:
+            began, size = time.monotonic(), len(packets)
+            while not client.writer.is_closing():
+                due = int((time.monotonic() - began) * per_s)
+                chunk = [packets[n % size] for n in range(sender.sent, min(due, sender.sent + 2000))]
+                client.writer.write(b"".join(chunk))
+                sender.sent += len(chunk)
+                await asyncio.sleep(0.01)
+                try:
+                    await client.writer.drain()
+                except ConnectionError:
+                    break
+            sender.cut_off = True
+
+        task = asyncio.create_task(run())
+        try:
+            yield sender
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def idle(agent: object) -> bool:
+    return all(lane.lane.phase is Phase.IDLE for lane in agent.lanes.values())  # type: ignore[attr-defined]
