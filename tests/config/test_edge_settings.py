@@ -83,7 +83,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, kind: str) -> None:
         path.mkdir()
     elif kind == "not utf-8":
         path.write_bytes("店".encode("cp932"))
-    with pytest.raises(SettingsError, match=r"edge\.toml: (there is no such file|this is a folder|byte 0 is not UTF-8)"):
+    with pytest.raises(
+        SettingsError, match=r"edge\.toml: (there is no such file|this is a folder|byte 0 is not UTF-8)"
+    ):
         load_edge(path)
 
 
