@@ -32,7 +32,7 @@ from tests.broker.wire import publish_packet
 from tests.delivery.real import HUB, STORE, free_ports, until
 from tests.edge.lane_bench import KEY, exit_code
 from tests.edge.shop import Shop
-from tests.operations.flood_parts import Times, customers, idle, rss_kb, sending
+from tests.operations.flood_parts import Times, customers, idle, passages_heard, passages_told, rss_kb, sending
 from tests.operations.test_metrics import Samples, page_of, samples
 
 ROOT = Path(__file__).parents[2]
@@ -63,11 +63,11 @@ class Outcome:
                 f"  counted: {counted}")  # fmt: skip
 
 
-async def keep_coming(shop: Shop, times: Times, seconds: float) -> None:
+async def keep_coming(shop: Shop, times: Times, left: Callable[[], int], seconds: float) -> None:
     """Customers one after the other for so long."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        await customers(shop, 1, times)
+        await customers(shop, 1, times, left)
 
 
 # --- the radio
@@ -90,13 +90,13 @@ async def adverts(
         shop.processes.append(process)
         await shop.ready()
         await asyncio.sleep(0.5)
-        quiet, flooded = Times(), Times()
-        await customers(shop, before, quiet)
+        quiet, flooded, left = Times(), Times(), passages_heard(shop)
+        await customers(shop, before, quiet, left)
         process.send_signal(signal.SIGUSR1)
         began = time.monotonic()
-        await keep_coming(shop, flooded, warm_s)
+        await keep_coming(shop, flooded, left, warm_s)
         first = rss_kb(process.pid)
-        await keep_coming(shop, flooded, seconds - warm_s)
+        await keep_coming(shop, flooded, left, seconds - warm_s)
         await until(lambda: time.monotonic() - began >= seconds)
         seen = samples((await page_of(port, "/metrics"))[1].decode())
         counted = {"adverts": seen["instore_edge_presence_total{what=adverts}"]}
@@ -126,7 +126,8 @@ async def codes(folder: Path, *, per_s: int, forged: bool, warm_s: float, second
         await shop.ready()
         await until(lambda: len(agent.keys) == 1)
         quiet, flooded, rng, sent = Times(), Times(), Random(7), 0
-        await customers(shop, before, quiet)
+        left = passages_heard(shop)
+        await customers(shop, before, quiet, left)
         stop = asyncio.Event()
         mold = exit_code(store=STORE)
 
@@ -141,9 +142,9 @@ async def codes(folder: Path, *, per_s: int, forged: bool, warm_s: float, second
                 await asyncio.sleep(0.01)
 
         task = asyncio.create_task(flood())
-        await keep_coming(shop, flooded, warm_s)
+        await keep_coming(shop, flooded, left, warm_s)
         first = rss_kb(os.getpid())
-        await keep_coming(shop, flooded, seconds - warm_s)
+        await keep_coming(shop, flooded, left, seconds - warm_s)
         stop.set()
         await task
         await until(lambda: idle(agent))
@@ -232,12 +233,12 @@ async def client(folder: Path, *, kind: str, per_s: int, warm_s: float, seconds:
         agent = shop.agent()
         await until(lambda: len(agent.keys) == 1 and len(agent.announcer.devices) == 3 and agent.node.link.up)
         await asyncio.sleep(0.5)
-        quiet, flooded = Times(), Times()
-        await customers(shop, before, quiet)
+        quiet, flooded, left = Times(), Times(), passages_told(agent)
+        await customers(shop, before, quiet, left)
         async with sending(shop.broker.port, who.username, password, packets, per_s) as sender:
-            await keep_coming(shop, flooded, warm_s)
+            await keep_coming(shop, flooded, left, warm_s)
             first = rss_kb(hub.pid)
-            await keep_coming(shop, flooded, seconds - warm_s)
+            await keep_coming(shop, flooded, left, seconds - warm_s)
             end = rss_kb(hub.pid)
             seen = samples((await page_of(port, "/metrics"))[1].decode())
         scans = agent.lanes["1"].counters["scans"]

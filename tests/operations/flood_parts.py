@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge import lane_types as core
+from edge.agent import Agent
 from edge.lane_types import Phase
 from tests.broker.wire import connected
-from tests.delivery.real import STORE
+from tests.delivery.real import STORE, until
 from tests.edge.lane_bench import exit_code
 from tests.edge.shop import Shop
 
@@ -42,10 +44,13 @@ class Times:
         return f"{len(self.ms)} customers, {self.p50:.0f} ms median, {self.worst:.0f} ms worst"
 
 
-async def customers(shop: Shop, count: int, times: Times, *, patience_s: float = 5.0) -> None:
-    """`count` people with good codes go out through the lane of `shop`."""
+async def customers(shop: Shop, count: int, times: Times, left: Callable[[], int], *, patience_s: float = 5.0) -> None:
+    """`count` people with good codes go out through the lane of `shop`, one when the lane has done with the one before.
+
+    `left()`: how many passages are settled.
+    """
     for _ in range(count):
-        pulses = await shop.pulses()
+        pulses, gone = await shop.pulses(), left()
         began = time.monotonic()
         await shop.show(exit_code(store=STORE))
         async with asyncio.timeout(patience_s):
@@ -53,7 +58,7 @@ async def customers(shop: Shop, count: int, times: Times, *, patience_s: float =
                 await asyncio.sleep(0.002)
         times.ms.append((time.monotonic() - began) * 1000)
         await shop.walk()
-        await asyncio.sleep(0.15)  # the lane hears of the passage
+        await until(lambda: left() > gone, patience_s)  # noqa: B023
 
 
 @dataclass
@@ -92,5 +97,23 @@ async def sending(port: int, user: str, password: str, packets: list[bytes], per
             await asyncio.gather(task, return_exceptions=True)
 
 
-def idle(agent: object) -> bool:
-    return all(lane.lane.phase is Phase.IDLE for lane in agent.lanes.values())  # type: ignore[attr-defined]
+def idle(agent: Agent) -> bool:
+    return all(lane.lane.phase is Phase.IDLE for lane in agent.lanes.values())
+
+
+def passages_heard(shop: Shop) -> Callable[[], int]:
+    """Of the small hub."""
+    sql = "SELECT count(*) FROM heard WHERE name = 'passage'"
+    return lambda: int(shop.hub.journal.db.execute(sql).fetchone()[0])
+
+
+def passages_told(agent: Agent) -> Callable[[], int]:
+    """Of an agent in this process."""
+    told = 0
+
+    def step(event: core.Event, _t: float) -> None:
+        nonlocal told
+        told += isinstance(event, core.Passed)
+
+    agent.lanes["1"].on_step = step
+    return lambda: told
