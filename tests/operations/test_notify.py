@@ -32,6 +32,7 @@ import asyncio, pathlib, signal, sys, time
 from {module} import {load}
 from {program} import {run}
 signal.signal(signal.SIGUSR1, lambda *_: time.sleep(1.5))
+signal.signal(signal.SIGUSR2, lambda *_: time.sleep(3600))
 file = pathlib.Path(sys.argv[1])
 asyncio.run({run}({load}(file), file))
 """
@@ -84,11 +85,22 @@ def settings(folder: Path, program: dict[str, str]) -> Path:
 
 @contextlib.asynccontextmanager
 async def started(
-    program: dict[str, str], file: Path, manager: ServiceManager
+    program: dict[str, str], file: Path, manager: ServiceManager, *, faults: bool = False
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    environment = {**os.environ, "NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": str(int(WATCHDOG_S * 1e6))}
+    environment = {
+        **os.environ,
+        "PYTHONFAULTHANDLER": "1",
+        "NOTIFY_SOCKET": manager.address,
+        "WATCHDOG_USEC": str(int(WATCHDOG_S * 1e6)),
+    }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _RUN.format(**program), str(file), env=environment, stdout=asyncio.subprocess.DEVNULL
+        sys.executable,
+        "-c",
+        _RUN.format(**program),
+        str(file),
+        env=environment,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE if faults else None,
     )
     try:
         yield process
@@ -121,6 +133,27 @@ async def test_a_program_is_told_as_ready_alive_and_stopping_and_falls_silent_wh
         await asyncio.wait_for(process.wait(), 5)
         assert manager.count("STOPPING=1") == 1
         assert process.returncode == 0
+
+
+@pytest.mark.row("C9")
+async def test_a_program_that_hangs_for_good_is_ended_with_a_stack_trace_and_serves_again(tmp_path: Path) -> None:
+    """What the unit makes systemd do: SIGABRT when the time limit is over, then a start."""
+    manager, file = ServiceManager(str(tmp_path / "notify")), settings(tmp_path, EDGE)
+    async with started(EDGE, file, manager, faults=True) as process:
+        await until(lambda: manager.count("WATCHDOG=1") >= 2)
+        process.send_signal(signal.SIGUSR2)
+        hung_at = time.monotonic()
+        await until(lambda: manager.read() and time.monotonic() - manager.told[-1][1] > WATCHDOG_S)
+        assert time.monotonic() - hung_at < 3 * WATCHDOG_S
+        process.send_signal(signal.SIGABRT)
+        _, said = await asyncio.wait_for(process.communicate(), 5)
+        assert process.returncode == -signal.SIGABRT
+        assert b"Fatal Python error: Aborted" in said
+        assert b"<lambda>" in said  # it says where it hung
+    before = manager.count("READY=1")
+    async with started(EDGE, file, manager):
+        await until(lambda: manager.count("READY=1") > before)
+    manager.sock.close()
 
 
 async def test_a_pump_that_hangs_ends_the_signs_of_life_though_the_loop_goes_on(
