@@ -212,7 +212,8 @@ def _passed(lane: Lane, event: Passed) -> Next:
 def _gone(lane: Lane, *actions: Action) -> Next:
     """She had held up her code again, and then left by the opening before: nothing is to be opened for it any more."""
     after = _unheard(lane) if lane.phase in (Phase.OPENING, Phase.OPEN) else idle(lane)
-    return after, (*actions, _passage(lane, "not_passed", detail="its holder left by an earlier opening"))
+    told = _interrupted(lane, "its holder left while it was printed")
+    return after, (*actions, *told, _passage(lane, "not_passed", detail="its holder left by an earlier opening"))
 
 
 def _unheard_of(lane: Lane, command: int | None) -> Ended | None:
@@ -241,7 +242,13 @@ def _fire(lane: Lane) -> Next:
     if lane.phase is Phase.IDLE:
         return lane, ()
     after = _unheard(lane) if lane.phase in (Phase.OPENING, Phase.OPEN) else idle(lane)
-    return after, (_passage(lane, "fire_open"), HoldCode(lane.code, held=False))
+    told = _interrupted(lane, "the fire alarm came while it was printed")
+    return after, (*told, _passage(lane, "fire_open"), HoldCode(lane.code, held=False))
+
+
+def _interrupted(lane: Lane, why: str) -> tuple[Action, ...]:
+    """A transaction ends while paper may be coming out: the hub must not have the coupon printed a second time."""
+    return (_printed(lane, "unknown", why),) if lane.phase is Phase.PRINTING and lane.sent else ()
 
 
 def _tick(lane: Lane, now: float, policy: LanePolicy) -> Next:

@@ -282,6 +282,14 @@ def test_nothing_is_opened_for_a_code_whose_holder_left_by_an_earlier_opening(ph
     assert [a.held for a in actions if isinstance(a, HoldCode)] == [True]
 
 
+@pytest.mark.row("C4")
+@pytest.mark.parametrize("sent", [True, False])
+def test_paper_that_a_fire_alarm_interrupts_is_in_doubt(sent: bool) -> None:
+    """Found by the simulated store, seed 438: it came out after the alarm, and at the next scan once more."""
+    _, actions = go(in_phase(Phase.PRINTING, sent=sent), FireAlarm())
+    assert [m.outcome for m in said(actions, LanePrinted)] == (["unknown"] if sent else [])
+
+
 def test_a_lane_without_a_gate_takes_the_exit_for_granted() -> None:
     lane, actions = go(in_phase(Phase.OPENING), GateTook(7), policy=replace(POLICY, gate=False))
     assert [type(m) for m in said(actions, LaneOpened, LanePassage)] == [LaneOpened, LanePassage]
