@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from simulation.network import Weather
@@ -36,6 +37,10 @@ async def happen(store: Store, fault: Fault) -> None:
 
 async def _program(fault: Fault, program: Program) -> None:
     match fault.kind:
+        case "lonely_death":  # what it said last has reached nobody
+            program.broker.cut(_client(fault.target), fault.for_s + 3.0)
+            await asyncio.sleep(3.0 * fault.amount)
+            await _die(replace(fault, kind="kill"), program)
         case "kill" | "kill_at_step" | "kill_before_commit" | "kill_after_commit" | "stop":
             await _die(fault, program)
         case "freeze":
@@ -54,6 +59,10 @@ async def _program(fault: Fault, program: Program) -> None:
             program.clock_off_s = jumps[int(fault.amount * len(jumps))]
             await asyncio.sleep(fault.for_s)
             program.clock_off_s = 0.0
+
+
+def _client(target: str) -> str:
+    return "hub-main" if target == "hub" else f"agent-{target}"
 
 
 async def _die(fault: Fault, program: Program) -> None:
@@ -86,7 +95,7 @@ async def _die(fault: Fault, program: Program) -> None:
 
 async def _network(store: Store, fault: Fault) -> None:
     broker = store.broker
-    client = "hub-main" if fault.target == "hub" else f"agent-{fault.target}"
+    client = _client(fault.target)
     match fault.kind:
         case "cut":
             broker.cut(client, fault.for_s)
@@ -94,6 +103,18 @@ async def _network(store: Store, fault: Fault) -> None:
         case "broker_restart":
             broker.restart(fault.for_s)
             await asyncio.sleep(fault.for_s)
+        case "handhelds_cut":
+            for clerk in store.clerks:
+                broker.cut(f"clerk-{clerk.name}", fault.for_s)
+            await asyncio.sleep(fault.for_s)
+        case "blackout":  # the whole store is without power
+            programs = [store.hub, *store.agents.values()]
+            broker.restart(1.0 + fault.for_s)
+            for program in programs:
+                program.kill()
+            await asyncio.sleep(0.5 + fault.for_s)
+            for program in programs:
+                program.start()
         case "swizzle":  # cut off some, one after the other, and let them back in another order
             clients = sorted(broker.sessions)
             for one in store.chance.sample(clients, k=min(3, len(clients))):
@@ -124,7 +145,7 @@ async def _machine(store: Store, fault: Fault) -> None:
         "printer_cable": (lambda: printer.set(plugged=False), lambda: printer.set(plugged=True)),
         "printer_deaf": (lambda: setattr(printer, "deaf", 0.2 + 0.8 * fault.amount), lambda: setattr(printer, "deaf", 0.0)),
         "gate_cable": (lambda: gate.plug(False), lambda: gate.plug(True)),
-        "gate_noise": (lambda: setattr(gate, "noise", 0.1 + 0.6 * fault.amount), lambda: setattr(gate, "noise", 0.0)),
+        "gate_noise": (lambda: setattr(gate, "noise", 0.2 + 0.79 * fault.amount), lambda: setattr(gate, "noise", 0.0)),
         "gate_power": (lambda: gate.run(board.boot), lambda: None),
         "gate_mains": (lambda: gate.run(lambda: board.set_mains_lost(True)), lambda: gate.run(lambda: board.set_mains_lost(False))),
         "gate_fault": (lambda: gate.run(lambda: board.set_fault(code)), lambda: gate.run(lambda: board.set_fault(0))),

@@ -117,6 +117,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """At the very end: let the tasks of the dead end, so that nothing is left over. They can do no harm any more."""
         for process in processes:
             process.alive, process.kill_at_step, process._frozen_until = True, None, 0.0
+            self._at_once = 0
             self.take_back(process.held)
         for _ in range(20):
             tasks = asyncio.all_tasks(self)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 HOUR_S = 3600.0
-PROGRAM_FAULTS = ("kill", "kill_at_step", "kill_before_commit", "kill_after_commit", "stop", "freeze", "disk_full", "slow_disk", "clock")  # fmt: skip
-NETWORK_FAULTS = ("cut", "lose", "double", "shuffle", "slow", "broker_restart", "swizzle")
+PROGRAM_FAULTS = ("kill", "kill_at_step", "kill_before_commit", "kill_after_commit", "stop", "lonely_death", "freeze", "disk_full", "slow_disk", "clock")  # fmt: skip
+NETWORK_FAULTS = ("cut", "lose", "double", "shuffle", "slow", "broker_restart", "swizzle", "handhelds_cut", "blackout")
 LANE_FAULTS = ("reader_out", "paper_end", "printer_power", "printer_cable", "printer_deaf", "gate_cable", "gate_noise",
                "gate_power", "gate_mains", "gate_fault", "fire", "obstacle")  # fmt: skip
 QUIET_S = 120.0

@@ -41,6 +41,8 @@ SIZE = Size(faults=100)
 LIMIT = 40
 """Within so many seeds each missing safeguard is caught."""
 
+FOR_EVER_S = 1e6
+
 Out = Callable[[], AbstractContextManager[Any]]
 
 
@@ -196,19 +198,23 @@ def only_the_last_silent_transaction() -> AbstractContextManager[Any]:
 
 
 def no_patience_with_paper() -> AbstractContextManager[Any]:
-    tick = edge.lane._tick
-    return patch(
-        "edge.lane._tick",
-        lambda lane, now, policy: (lane, ()) if lane.phase is Phase.PRINTING else tick(lane, now, policy),
-    )
+    decided = edge.lane._decided
+
+    def patient(lane: Lane, event: Any, now: float, policy: LanePolicy) -> Any:
+        after, actions = decided(lane, event, now, policy)
+        return (replace(after, print_deadline=now + FOR_EVER_S) if after.phase is Phase.PRINTING else after), actions
+
+    return patch("edge.lane._decided", patient)
 
 
 def no_offline_policy() -> AbstractContextManager[Any]:
-    tick = edge.lane._tick
-    return patch(
-        "edge.lane._tick",
-        lambda lane, now, policy: (lane, ()) if lane.phase is Phase.DECIDING else tick(lane, now, policy),
-    )
+    code = edge.lane._code
+
+    def patient(lane: Lane, event: Any, now: float, policy: LanePolicy) -> Any:
+        after, actions = code(lane, event, now, policy)
+        return replace(after, deadline=now + FOR_EVER_S), actions
+
+    return patch("edge.lane._code", patient)
 
 
 # --- the hub

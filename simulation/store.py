@@ -198,7 +198,7 @@ class Store:
         if now - self.quiet_since() < ALERT_S:
             return
         since = times.text(START + timedelta(seconds=now - ALERT_S))
-        sql = "SELECT alert, clerk FROM alert JOIN alert_clerk USING (alert) WHERE state = 'offered' AND raised < ?"
+        sql = "SELECT alert, clerk FROM alert JOIN alert_clerk USING (alert) WHERE state IN ('offered', 'accepted') AND raised < ?"
         with closing(sqlite3.connect(self.hub.settings.database)) as db:
             waiting = db.execute(sql, (since,)).fetchall()
         for alert, clerk in waiting:
@@ -270,7 +270,7 @@ def simulate(plan: Plan, *, keep_trace: bool = False) -> Result:
             try:
                 store.run()
             except Stuck as stuck:
-                store.truth.breaks("nobody spins", str(stuck))
+                store.truth.breaks("no program spins", str(stuck))
             truth, hours = store.truth, store.loop.time() / 3600
             broken, digest, counts = tuple(truth.broken), truth.digest, dict(sorted(truth.counts.items()))
             store.close()
