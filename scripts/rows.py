@@ -64,7 +64,11 @@ def main() -> int:
         tests = outcomes.get(row, [])
         bad = [test for test, outcome in tests if outcome != "passed"]
         failed += len(bad)
-        print(f"\n{row:4} {name}: {len(tests) - len(bad)} passed, {len(bad)} failed" if tests else f"\n{row:4} {name}: no test")
+        print(
+            f"\n{row:4} {name}: {len(tests) - len(bad)} passed, {len(bad)} failed"
+            if tests
+            else f"\n{row:4} {name}: no test"
+        )
         for test, outcome in tests:
             print(f"       {outcome:7} {test}")
     for row in sorted(set(outcomes) - set(ROWS)):

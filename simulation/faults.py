@@ -36,6 +36,8 @@ async def happen(store: Store, fault: Fault) -> None:
 
 
 async def _program(fault: Fault, program: Program) -> None:
+    if fault.kind in ("freeze", "disk_full") and program.alive:
+        program.truth.excuse(program.name, program.loop.time() + fault.for_s)
     match fault.kind:
         case "lonely_death":  # what it said last has reached nobody
             program.broker.cut(_client(fault.target), fault.for_s + 3.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -79,9 +80,11 @@ class Program:
         self.lives.append(self.process)
         self.truth.note(self.name, "starts")
         self.truth.counts["starts"] += 1
+        self.truth.excuse(self.name, self.loop.time())
         self._said.clear()
         self._taken.clear()
         self.process.on_kill.append(lambda: self.truth.note(self.name, "is killed"))
+        self.process.on_kill.append(lambda: self.truth.excuse(self.name, math.inf))
         self.process.on_kill.append(self.stopped)
         try:
             self.process.context.run(self._begin)
@@ -183,7 +186,6 @@ class AgentProgram(Program):
         )
         self.agent = Agent(self.settings, Path("simulated"), clock=self.clock(), world=world)
         self.watch(self.agent.engine)
-        self.truth.new_life(self.name)
         self.main = process.start(self.agent.run())
         self.main.add_done_callback(self._ended, context=self.loop.outside)
 

@@ -141,8 +141,13 @@ def one_epoch_for_ever() -> Iterator[None]:
         yield
 
 
-def never_sent_again() -> AbstractContextManager[Any]:
-    return patch.object(OutStream, "rewind", lambda self: None)  # noqa: ARG005
+@contextmanager
+def never_sent_again() -> Iterator[None]:
+    def rewind(self: OutStream) -> None:
+        self._deadline = None
+
+    with patch.object(OutStream, "rewind", rewind):
+        yield
 
 
 # --- a lane

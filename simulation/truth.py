@@ -3,7 +3,7 @@
 - No acknowledged event lost: what a sender forgets, the receiver has committed; each number once, in order, without a gap.
 - No effect twice: one slip of paper per coupon, one pulse of the gate per opening, one opening per person.
 - The gate opens only for codes that the hub issued and that nobody passed with before.
-- Nobody is held captive: see `simulation.people` and `LANE_MAX_S`.
+- Nobody is held captive: see `simulation.people` and `PHASE_MAX_S`.
 
 The books at the end are in `simulation.books`.
 """
@@ -20,9 +20,14 @@ from typing import Any
 from edge.lane_types import Lane, Phase
 from simulation.printer import Slip
 
-LANE_MAX_S = 130.0
-"""All patience of a lane together (decision 2, paper 12 and what a hung driver adds, gate 15, open 8 and 5, three times) in
-one life of its agent."""
+SLACK_S = 8.0
+PHASE_MAX_S = {
+    Phase.DECIDING: 2.0 + SLACK_S,
+    Phase.PRINTING: 12.0 + SLACK_S,
+    Phase.OPENING: 15.0 + SLACK_S,
+    Phase.OPEN: 13.0 + SLACK_S,
+}
+"""The patience of `edge.lane_types.LanePolicy` in each phase, and a little; anew with each life of the agent."""
 HELD_S = 100.0
 """A code is held for at least so long by the lane where it was scanned (`lane.busy_s` of the hub is 120 s)."""
 _CUT_OFF = 5
@@ -79,6 +84,7 @@ class Truth:
         self.scanned_at: dict[str, float] = {}
         self.lanes: dict[tuple[str, str], Lane] = {}
         self.busy_since: dict[tuple[str, str], float] = {}
+        self._excused: dict[str, float] = {}
 
     def note(self, who: str, what: str) -> None:
         line = f"{self.now():.6f} {who} {what}"
@@ -143,20 +149,23 @@ class Truth:
             self.scanned_at.setdefault(state.scan, self.now())
         if state.phase is Phase.IDLE:
             self.busy_since.pop(key, None)
-        elif before is None or before.scan != state.scan:
+        elif before is None or (before.scan, before.phase, before.reopened) != (
+            state.scan,
+            state.phase,
+            state.reopened,
+        ):
             self.busy_since[key] = self.now()
 
     def check_patience(self) -> None:
         """Call now and then."""
         for key, since in self.busy_since.items():
-            if self.now() - since > LANE_MAX_S:
-                self.breaks("nobody captive", f"lane {key} is {self.lanes[key].phase} since {since:.0f} s")
+            phase = self.lanes[key].phase
+            if self.now() - max(since, self._excused.get(key[0], 0.0)) > PHASE_MAX_S[phase]:
+                self.breaks("nobody captive", f"lane {key} is {phase} since {since:.0f} s")
 
-    def new_life(self, agent: str) -> None:
-        """An agent was started: its lanes' patience begins anew."""
-        for key in self.busy_since:
-            if key[0] == agent:
-                self.busy_since[key] = self.now()
+    def excuse(self, program: str, until: float) -> None:
+        """A program that is dead, was just started, is frozen or can't write: patience begins anew after that."""
+        self._excused[program] = until
 
     def passage_told(self, agent: str, scan: str) -> None:
         """An agent has a passage of this scan on its disk."""

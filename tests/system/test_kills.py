@@ -60,4 +60,7 @@ async def test_killed_at_random(tmp_path: Path, run: int) -> None:
     told = f"INSTORE_SEED={seed}: {kill}"
     print(told)
     played = await play(tmp_path, "--broker", BROKERS[run % 2], kills=[kill])
-    assert wrong(played) == "", told
+    if played.killed:
+        assert wrong(played) == "", told
+    else:  # the moment came after the visit's end, on a machine that was quick: then nothing was disturbed
+        assert played.code == 0, told
