@@ -165,7 +165,8 @@ class Truth:
 
     def excuse(self, program: str, until: float) -> None:
         """A program that is dead, was just started, is frozen or can't write: patience begins anew after that."""
-        self._excused[program] = until
+        before = self._excused.get(program, 0.0)
+        self._excused[program] = until if math.isinf(before) else max(before, until)
 
     def passage_told(self, agent: str, scan: str) -> None:
         """An agent has a passage of this scan on its disk."""
