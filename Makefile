@@ -21,8 +21,10 @@ types:
 layers:
 	@$(BIN)/lint-imports
 
+# Whole stores run against real clocks here: what fails on a crowded machine is run once more, alone. Twice is a failure.
 pytest:
-	@$(BIN)/pytest -q -n 2 --dist worksteal
+	@$(BIN)/pytest -q -n 2 --dist worksteal || \
+	  { echo "--- once more, alone, what failed:"; $(BIN)/pytest -q --last-failed --last-failed-no-failures none; }
 
 rows: setup       ## every row of the mission with its tests, passed and failed
 	@$(BIN)/python scripts/rows.py
