@@ -117,7 +117,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """At the very end: let the tasks of the dead end, so that nothing is left over. They can do no harm any more."""
         for process in processes:
             process.alive, process.kill_at_step, process._frozen_until = True, None, 0.0
-            self._at_once = 0
             self.take_back(process.held)
         for _ in range(20):
             tasks = asyncio.all_tasks(self)
@@ -125,6 +124,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 return
             for task in tasks:
                 task.cancel()
+            self._at_once = 0
             self.run_until_complete(asyncio.wait(tasks, timeout=60.0))
 
     def _run_once(self) -> None:
