@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from edge.lane_types import Phase
 from simulation.network import Weather
 from simulation.plan import NETWORK_FAULTS, PROGRAM_FAULTS, Fault
 from simulation.programs import AgentProgram, Program
@@ -18,11 +19,14 @@ CLOCK_JUMPS_S = (-1.7e9, -7200.0, -30.0, 5.0, 45.0, 600.0)
 """Never set (the year 1970), a summer time that was missed, and what a bad NTP server does."""
 HUB_CLOCK_JUMPS_S = (-25.0, -2.0, 2.0, 25.0)
 """The hub's clock is the store's: it is held by NTP, and codes allow for 60 s."""
+MOMENT_S = 40.0
+_MOMENTS = (None, Phase.PRINTING, Phase.OPENING, Phase.OPEN)
 
 
 async def happen(store: Store, fault: Fault) -> None:
     """Wait for its time, do it, and put it right after its time."""
     await asyncio.sleep(fault.at_s)
+    await _bad_moment(store, fault)
     store.truth.note("FAULT", str(fault))
     store.truth.counts["faults"] += 1
     store.broken_until(store.loop.time() + fault.for_s + 1.0)
@@ -33,6 +37,21 @@ async def happen(store: Store, fault: Fault) -> None:
     else:
         await _machine(store, fault)
     store.broken_until(store.loop.time() + 1.0)
+
+
+async def _bad_moment(store: Store, fault: Fault) -> None:
+    """Three of four faults wait until a lane is in the middle of something: most of the time little can be broken."""
+    phase = _MOMENTS[fault.number % len(_MOMENTS)]
+    if phase is None or not store.machines:
+        return
+    near = [name for name in store.machines if name == fault.target or name.startswith(f"{fault.target}-")]
+    names = near or list(store.machines)
+    try:
+        async with asyncio.timeout(MOMENT_S):
+            await store.truth.when(names[fault.number // len(_MOMENTS) % len(names)], phase)
+    except TimeoutError:
+        return
+    await asyncio.sleep(fault.amount * (0.01 if phase is Phase.OPENING else 0.8))
 
 
 async def _program(fault: Fault, program: Program) -> None:

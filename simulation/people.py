@@ -52,7 +52,7 @@ class Shopper:
         self.name = f"shopper-{person.number}"
         self.here = False
         self.out = False
-        self._lent_out = False
+        self._code = ""
 
     async def run(self) -> None:
         store, person = self._store, self.person
@@ -102,7 +102,7 @@ class Shopper:
         store.sales[sale] = person
         if "posts_twice" in person.habits:
             taken = await self._posted(post)
-        store.issue(taken)
+        self._code = store.issue(taken)
         store.truth.note(self.name, f"has paid {sale}")
         return taken
 
@@ -136,7 +136,7 @@ class Shopper:
                 elif machines.gate.run(lambda: machines.gate.board.walk("exit")) == "":
                     return
             now = store.loop.time()
-            if self._lent_out:
+            if store.truth.walked[self._code]:
                 store.truth.note(self.name, "is let out by a clerk: another one left with her code")
                 return
             if now - max(since, store.quiet_since()) > PATIENCE_S:
@@ -151,7 +151,6 @@ class Shopper:
             machines.present(code)
             if await self._until_open(machines, 3.0):
                 machines.gate.run(lambda: machines.gate.board.walk("exit"))
-                self._lent_out = True
 
     async def _until_closed(self, machines: LaneMachines) -> None:
         for _ in range(200):

@@ -28,6 +28,11 @@ class Size:
     faults: float = 60.0
 
     @property
+    def is_long(self) -> bool:
+        """Then tags, heartbeats and the watch over the rules are slower."""
+        return self.hours > 1
+
+    @property
     def seconds(self) -> float:
         return self.hours * HOUR_S
 

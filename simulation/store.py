@@ -120,7 +120,7 @@ class Store:
                 "database": self.folder / f"{agent}.db",
                 "mqtt": {"username": f"agent-{agent}", "password": "simulated"},
                 "beacons": {},
-                "heartbeat_s": 15.0,
+                "heartbeat_s": 60.0 if self.plan.size.is_long else 15.0,
                 "lane": [
                     {
                         "id": lane,
@@ -140,14 +140,15 @@ class Store:
         """Something that goes on whoever is alive."""
         return self.loop.create_task(work, context=self.loop.outside)
 
-    def issue(self, taken: SaleTaken) -> None:
-        """The POS has a code for a customer."""
+    def issue(self, taken: SaleTaken) -> str:
+        """The POS has a code for a customer; returns its one-time ID."""
         try:
             claims = verify(taken.exit_code, self.keys.public, store=self.name, now=None)
         except ExitCodeError as error:
             self.truth.breaks("codes are good", str(error))
-            return
+            return ""
         self.truth.issued[claims.code_id] = taken.sale
+        return claims.code_id
 
     def broken_until(self, at_s: float) -> None:
         self._broken_until = max(self._broken_until, at_s)
@@ -171,7 +172,7 @@ class Store:
         people = [self.world(shopper.run()) for shopper in self.shoppers]
         faults = [self.world(happen(self, fault)) for fault in self.plan.faults]
         self.world(self._watch())
-        done = self.world(self._all([*people, *faults]))
+        done = self.world(self._all([*people, *faults, self.world(asyncio.sleep(self.plan.size.seconds))]))
         stopped = self.world(self._stopped())
         await asyncio.wait([done, stopped], return_when=asyncio.FIRST_COMPLETED)
         await self._settle()
@@ -185,7 +186,7 @@ class Store:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(WATCH_S)
+            await asyncio.sleep(6 * WATCH_S if self.plan.size.is_long else WATCH_S)
             self.truth.check_patience()
             self._check_alerts()
             inside = sum(not shopper.out for shopper in self.shoppers)
@@ -344,11 +345,11 @@ def _people(plan: Plan) -> list[Person]:
         found.append(
             Person(
                 n,
-                rng.uniform(0, size.seconds * 0.7),
+                rng.uniform(0, size.seconds - 0.3 * long_s),
                 rng.uniform(0.03, 0.25) * long_s,
                 None if known is None else f"K{known:04}",
                 _beacon(known) if known is not None else (f"ibeacon:stranger:1:{n}" if rng.random() < 0.3 else None),
-                rng.choice([1.0, 2.0, 5.0]) * (1 if size.hours < 1 else 3),
+                rng.choice([1.0, 2.0, 5.0]) * (3 if size.is_long else 1),
                 rng.choice([300, 999, 1000, 2500, 18_000]),
                 frozenset(name for name, share in HABITS.items() if rng.random() < share),
             )

@@ -10,6 +10,7 @@ The books at the end are in `simulation.books`.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import math
 from collections import Counter
@@ -85,6 +86,7 @@ class Truth:
         self.lanes: dict[tuple[str, str], Lane] = {}
         self.busy_since: dict[tuple[str, str], float] = {}
         self._excused: dict[str, float] = {}
+        self._awaited: dict[tuple[str, Phase], list[asyncio.Future[None]]] = {}
 
     def note(self, who: str, what: str) -> None:
         line = f"{self.now():.6f} {who} {what}"
@@ -141,6 +143,9 @@ class Truth:
             return
         self.lanes[key] = state
         self.note(f"{agent}/{lane}", f"{state.phase} {state.scan} {state.command} {state.attempt}")
+        for waiting in self._awaited.pop((machine, state.phase), []):
+            if not waiting.done():
+                waiting.set_result(None)
         if state.phase in (Phase.OPENING, Phase.OPEN):
             self.commands[(machine, state.command)] = Opening(
                 state.scan, state.code, agent, lane, state.offline, self.scanned_at[state.scan]
@@ -155,6 +160,12 @@ class Truth:
             state.reopened,
         ):
             self.busy_since[key] = self.now()
+
+    def when(self, machine: str, phase: Phase) -> asyncio.Future[None]:
+        """Done when the lane at this machine next comes to this phase."""
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._awaited.setdefault((machine, phase), []).append(waiting)
+        return waiting
 
     def check_patience(self) -> None:
         """Call now and then."""
