@@ -149,7 +149,7 @@ class Shopper:
         async with machines.queue:
             await self._until_closed(machines)
             machines.present(code)
-            if await self._until_open(machines, 3.0):
+            if await self._until_open(machines, 5.0):
                 machines.gate.run(lambda: machines.gate.board.walk("exit"))
 
     async def _until_closed(self, machines: LaneMachines) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import shutil
 import sqlite3
 import tempfile
@@ -14,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ ALERT_S = 30.0
 """So long after the last fault every open request is on its handhelds (three times `reoffer_s`)."""
 CUSTOMERS, CLERKS = 200, 5
 HABITS = {"steps_back": 0.1, "shows_twice": 0.15, "shows_forged": 0.03, "tries_again": 0.1, "is_followed": 0.03,
-          "posts_twice": 0.1, "lends_code": 0.05}  # fmt: skip
+          "posts_twice": 0.1, "lends_code": 0.1}  # fmt: skip
 RAM = Path("/dev/shm")
 
 
@@ -304,7 +304,7 @@ def _hub_parts() -> tuple[HubSettings, KeyRing, RunningPolicy]:
     shipped = Path(config.__file__).parent / "shipped"
     for file in shipped.iterdir():
         shutil.copy(file, folder)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    Finalize(None, shutil.rmtree, args=(folder, True), exitpriority=1)  # also at the end of a worker process
     pem = Ed25519PrivateKey.from_private_bytes(bytes(range(32))).private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
