@@ -6,7 +6,6 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
@@ -15,7 +14,7 @@ from typing import Any
 from simulation.plan import Plan, Size
 from simulation.store import Result, simulate
 
-SEEDS_PER_WORKER = 100
+SEEDS_PER_WORKER, CHUNK = 100, 4
 """A worker is replaced after so many runs, so that a leak in one can't grow."""
 
 
@@ -57,8 +56,11 @@ def run_all(seeds: Iterable[int], size: Size, workers: int | None = None) -> Ite
     if workers == 1:
         yield from map(one, seeds)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=SEEDS_PER_WORKER) as pool:
-        yield from pool.map(one, seeds, chunksize=4)
+    # Not concurrent.futures: its pool hangs in Python 3.11 when workers are replaced.
+    with get_context("spawn").Pool(workers, maxtasksperchild=SEEDS_PER_WORKER // CHUNK) as pool:
+        yield from pool.imap(one, seeds, chunksize=CHUNK)
+        pool.close()
+        pool.join()
 
 
 def run_one(seed: int, size: Size) -> Result:

@@ -13,9 +13,9 @@ import json
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 from typing import Any
 from unittest.mock import patch
@@ -361,16 +361,15 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     names = options.names or [guard.name for guard in SAFEGUARDS]
-    with ProcessPoolExecutor(mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-        found = list(pool.map(_hunt, names, [options.sample] * len(names)))
+    found = []
+    with get_context("spawn").Pool(maxtasksperchild=1) as pool:
+        for one in pool.imap(partial(hunt, sample=options.sample), names, chunksize=1):
+            print(f"# {one.name}: caught after {one.seeds} seeds, {one.share}, {one.rule}", file=sys.stderr, flush=True)
+            found.append(one)
+        pool.close()
+        pool.join()
     print(json.dumps([vars(c) for c in found]) if options.json else table(found))
     return int(any(c.seeds is None for c in found))
-
-
-def _hunt(name: str, sample: int) -> Caught:
-    found = hunt(name, sample=sample)
-    print(f"# {found.name}: caught after {found.seeds} seeds, {found.share}, {found.rule}", file=sys.stderr, flush=True)
-    return found
 
 
 if __name__ == "__main__":
