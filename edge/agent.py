@@ -102,6 +102,8 @@ class Agent:
             lane.id: LaneRunner(lane, self.node, self.store, self.keys, self.lane_devices[lane.id], self._spawn)
             for lane in settings.lane
         }
+        for runner in self.lanes.values():
+            runner.others = lambda own=runner: [lane for lane in self.lanes.values() if lane is not own]  # type: ignore[misc]
         self.sightings = Sightings(settings.beacons, self.node) if settings.beacons else None
         self.scanner: BeaconScanner | None = None
         self._make_scanner = partial(world.scanner, scanning)

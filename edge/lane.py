@@ -35,6 +35,7 @@ from edge.lane_types import (
     Action,
     CallClerk,
     CodeAccepted,
+    CodeUsed,
     Decided,
     Ended,
     Event,
@@ -78,6 +79,8 @@ def step(lane: Lane, event: Event, now: float, policy: LanePolicy) -> Next:
             return _passed(lane, event)
         case NobodyPassed():
             return _nobody(lane, event, now, policy)
+        case CodeUsed():
+            return _gone(lane) if lane.code == event.code else (lane, ())
         case FireAlarm():
             return _fire(lane)
         case Tick():
@@ -210,7 +213,7 @@ def _passed(lane: Lane, event: Passed) -> Next:
 
 
 def _gone(lane: Lane, *actions: Action) -> Next:
-    """She had held up her code again, and then left by the opening before: nothing is to be opened for it any more."""
+    """The code was held up again, and then its holder left by an opening before: nothing is to be opened for it any more."""
     after = _unheard(lane) if lane.phase in (Phase.OPENING, Phase.OPEN) else idle(lane)
     told = _interrupted(lane, "its holder left while it was printed")
     return after, (*actions, *told, _passage(lane, "not_passed", detail="its holder left by an earlier opening"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import structlog
@@ -66,6 +66,8 @@ class LaneRunner:
             gate=settings.gate is not None,
         )
         self.counters: Counter[str] = Counter()
+        self.others: Callable[[], Iterable[LaneRunner]] = lambda: ()
+        """The agent's other lanes: a code that was used here opens nothing there."""
         self.pulse = Pulse()
         self.on_step: Callable[[core.Event, float], None] | None = None
         """Called after each step that is on disk, with the time of its event (monotonic s)."""
@@ -314,6 +316,8 @@ class LaneRunner:
                         tx.after_commit(lambda job=before.job, data=action.data: self._remember_paper(job, data))  # type: ignore[misc]
                 case core.HoldCode():
                     self._store.hold(action.code, action.held)
+                    if action.held:
+                        tx.after_commit(lambda code=action.code: self._tell_others(code))  # type: ignore[misc]
                 case core.Ignored():
                     tx.after_commit(lambda what=action.what: self._count(what))  # type: ignore[misc]
                 case core.CallClerk():
@@ -329,6 +333,10 @@ class LaneRunner:
 
     def _restore(self, before: core.Lane) -> None:
         self.lane = before
+
+    def _tell_others(self, code: str) -> None:
+        for lane in self.others():
+            lane.put(core.CodeUsed(code))
 
     def _count(self, what: str) -> None:
         self.counters[what] += 1

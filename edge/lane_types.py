@@ -154,6 +154,13 @@ class NobodyPassed:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeUsed:
+    """Somebody has passed with this code at another lane of the same agent."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class FireAlarm:
     pass
 
@@ -164,7 +171,17 @@ class Tick:
 
 
 Event = (
-    CodeAccepted | Decided | PrintSent | PrintEnded | GateTook | GateRefused | Passed | NobodyPassed | FireAlarm | Tick
+    CodeAccepted
+    | CodeUsed
+    | Decided
+    | PrintSent
+    | PrintEnded
+    | GateTook
+    | GateRefused
+    | Passed
+    | NobodyPassed
+    | FireAlarm
+    | Tick
 )
 
 # --- what to do

@@ -71,6 +71,8 @@ async def _program(fault: Fault, program: Program) -> None:
             program.disk.full = True
             await asyncio.sleep(fault.for_s)
             program.disk.full = False
+            if program.alive:
+                program.truth.excuse(program.name, program.loop.time())
         case "slow_disk":
             program.disk.slow_s = 0.005 + 0.1 * fault.amount
             await asyncio.sleep(fault.for_s)

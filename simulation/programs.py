@@ -80,7 +80,7 @@ class Program:
         self.lives.append(self.process)
         self.truth.note(self.name, "starts")
         self.truth.counts["starts"] += 1
-        self.truth.excuse(self.name, self.loop.time())
+        self.truth.excuse(self.name, math.inf if self.disk.full else self.loop.time())
         self._said.clear()
         self._taken.clear()
         self.process.on_kill.append(lambda: self.truth.note(self.name, "is killed"))

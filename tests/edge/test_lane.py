@@ -12,6 +12,7 @@ from edge.lane_codec import from_json, to_json
 from edge.lane_types import (
     CallClerk,
     CodeAccepted,
+    CodeUsed,
     Decided,
     Ended,
     Event,
@@ -280,6 +281,18 @@ def test_nothing_is_opened_for_a_code_whose_holder_left_by_an_earlier_opening(ph
     assert lane.phase is Phase.IDLE
     assert [(m.scan, m.outcome) for m in said(actions, LanePassage)] == [(SCAN, "passed"), ("s2", "not_passed")]
     assert [a.held for a in actions if isinstance(a, HoldCode)] == [True]
+
+
+@pytest.mark.row("C2")
+@pytest.mark.parametrize("phase", Phase)
+def test_a_code_that_is_used_at_another_lane_opens_nothing_here(phase: Phase) -> None:
+    """Found by the simulated store, seed 918: a code that was given free by a fire alarm, and lent."""
+    lane = in_phase(phase)
+    assert go(lane, CodeUsed("other")) == (lane, [])
+    after, actions = go(lane, CodeUsed(CODE))
+    assert after.phase is Phase.IDLE
+    assert [m.outcome for m in said(actions, LanePassage)] == ([] if phase is Phase.IDLE else ["not_passed"])
+    assert not [a for a in actions if isinstance(a, Open)]
 
 
 @pytest.mark.row("C4")
