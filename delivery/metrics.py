@@ -15,7 +15,7 @@ BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0, 2.0
 
 
 class AckTimes:
-    """From a message's commit to its acknowledgement, by stream. Give `seen` to an engine as `on_acknowledged`."""
+    """From a message's commit to its acknowledgement, by stream. Give `seen` to an engine: `outgoing.on_acknowledged`."""
 
     def __init__(self, registry: CollectorRegistry, prefix: str) -> None:
         family = Histogram(f"{prefix}_acknowledged_seconds", "From a message's transaction to its acknowledgement by the peer.",
@@ -33,7 +33,7 @@ def delivery(node: Node, prefix: str) -> Iterator[Family]:
                               labels=["peer", "stream"])  # fmt: skip
     oldest = GaugeMetricFamily(f"{prefix}_outbox_oldest_seconds",
                                "Age of the oldest of them, since this program has it.", labels=["peer", "stream"])  # fmt: skip
-    for (peer, stream), (count, age_s) in sorted(engine.depths().items()):
+    for (peer, stream), (count, age_s) in sorted(engine.outgoing.depths().items()):
         depth.add_metric([peer, stream], count)
         oldest.add_metric([peer, stream], age_s)
     yield depth

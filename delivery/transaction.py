@@ -55,3 +55,14 @@ class Tx:
     def on_rollback(self, undo: Callable[[], None]) -> None:
         """Put something in memory right again if this transaction comes to nothing."""
         self.undo.append(undo)
+
+    def mark(self) -> tuple[int, int, int, int]:
+        """Where this transaction is now, for `back_to`."""
+        return len(self.posted), len(self.published), len(self.effects), len(self.undo)
+
+    def back_to(self, mark: tuple[int, int, int, int] = (0, 0, 0, 0)) -> None:
+        """Take back what came since: nothing of it is said or done, and what is in memory is put right, newest first."""
+        posted, published, effects, undo = mark
+        for put_right in reversed(self.undo[undo:]):
+            put_right()
+        del self.posted[posted:], self.published[published:], self.effects[effects:], self.undo[undo:]

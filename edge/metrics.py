@@ -24,7 +24,7 @@ class Metrics(Collector):
         self._agent = agent
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
-        agent.engine.on_acknowledged = AckTimes(self._registry, "instore_edge").seen
+        agent.engine.outgoing.on_acknowledged = AckTimes(self._registry, "instore_edge").seen
         times = LaneTimes(self._registry)
         for name, lane in agent.lanes.items():
             lane.on_step = lambda event, t, name=name: times.step(name, event, t)

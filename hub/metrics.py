@@ -28,7 +28,7 @@ class Metrics(Collector):
         self._hub, self._node, self._policy, self._disk = hub, node, policy, disk
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
-        node.engine.on_acknowledged = AckTimes(self._registry, "instore_hub").seen
+        node.engine.outgoing.on_acknowledged = AckTimes(self._registry, "instore_hub").seen
 
     def text(self) -> bytes:
         """In Prometheus' text format."""

@@ -11,7 +11,7 @@ import pytest
 from contract.envelope import Message
 from contract.messages import Role
 from contract.payloads import Sighting, SightingKind
-from delivery import engine as engine_module
+from delivery import outgoing
 from delivery.engine import Tx
 from tests.delivery.hostile import Faults, Program, World
 
@@ -157,7 +157,7 @@ def test_a_sighting_acknowledged_within_a_second_never_touches_the_disk(world: W
 
 
 def test_the_oldest_sightings_are_dropped_counted_and_declared(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "SIGHTINGS_MAX", 50)
+    monkeypatch.setattr(outgoing, "SIGHTINGS_MAX", 50)
     agent, hub = world.programs["exit"], world.programs["main"]
     agent.sight("first")
     world.run(1)

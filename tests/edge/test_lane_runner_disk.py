@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from delivery.engine import FLUSH_S
+from delivery.outgoing import FLUSH_S
 from devices.gate_events import Passage
 from devices.gate_map import GateCounters
 from devices.printer_job import JobState
@@ -124,11 +124,11 @@ async def test_a_disk_that_fails_after_the_commit_makes_no_event_happen_twice(
         await bench.until(lambda: bench.phase is Phase.OPEN)
 
         def no_room() -> None:
-            bench.engine._flush_at = time.monotonic() + FLUSH_S
+            bench.engine.outgoing.flush_at = time.monotonic() + FLUSH_S
             raise sqlite3.OperationalError("database or disk is full")
 
         monkeypatch.setattr(bench.engine, "flush", no_room)
-        bench.engine._flush_at = 0.0
+        bench.engine.outgoing.flush_at = 0.0
         bench.runner.put(passage(bench.runner.lane.command, 1))
         await bench.until(lambda: bench.phase is Phase.IDLE)
         assert bench.engine.counters["disk_errors"] == 1

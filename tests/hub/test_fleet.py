@@ -47,7 +47,7 @@ def test_agents_and_devices_are_shown_as_last_heard(store) -> None:
 def test_acknowledgements_are_timed(store) -> None:
     node = Node(store.engine, Address("127.0.0.1", 1, "hub-main", "x"))
     metrics = Metrics(store.hub, node, store.policy, DiskProbe(node))
-    store.engine.on_acknowledged("critical", 0.03)
+    store.engine.outgoing.on_acknowledged("critical", 0.03)
     assert 'instore_hub_acknowledged_seconds_bucket{le="0.03",stream="critical"} 1.0' in metrics.text().decode()
 
 

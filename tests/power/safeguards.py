@@ -10,7 +10,9 @@ from unittest.mock import patch
 from delivery.engine import Engine, Publication
 from delivery.journal import Journal
 from delivery.streams import Entry
+from delivery.taking import Taking
 from tests.power.disk import Inode
+from tests.power.machines import Machine
 from tests.power.vfs import DiskConnection
 from tests.power.workload import World
 
@@ -29,21 +31,22 @@ def _sync_at_checkpoints_only(world: World) -> None:
 
 def _acknowledge_before_the_commit(world: World) -> None:
     """The receipt goes out as soon as a message was handled, as MQTT clients do by default."""
-    receive_one, acknowledge = Engine._receive_one, Engine._acknowledge
+    take = Taking.take
 
-    def early(self: Engine, topic: str, payload: bytes, tx: Any, marks: Any, receipts: Any, *more: Any) -> None:
-        receive_one(self, topic, payload, tx, marks, receipts, *more)
-        acknowledge(self, receipts, marks)
-        receipts.clear()
-        _send_now(world, self)
+    def early(self: Taking, topic: str, payload: bytes) -> None:
+        take(self, topic, payload)
+        machine = next(m for m in world.machines.values() if m.engine._receiver is self.receiver)
+        for key, again in self.receipts.items():
+            machine.engine._acknowledge(key, self.taken(key), again)
+        self.receipts.clear()
+        _send_now(machine)
 
-    _patched(world, Engine, "_receive_one", early)
+    _patched(world, Taking, "take", early)
 
 
-def _send_now(world: World, engine: Engine) -> None:
-    machine = next(m for m in world.machines.values() if m.engine is engine)
+def _send_now(machine: Machine) -> None:
     now: list[Publication]
-    now, engine._publications = engine._publications, []
+    now, machine.engine._publications = machine.engine._publications, []
     for publication in now:
         machine.publish(publication.topic, publication.payload)
 
@@ -83,7 +86,7 @@ def _acknowledged_rows_forgotten_before_the_receipt(world: World) -> None:
 
     def sent_is_done(self: Engine) -> list[Publication]:
         found = poll(self)
-        for stream in self._streams.values():
+        for stream in self.outgoing.streams.values():
             rows = [entry.row for entry in stream.pending if entry.row]
             if rows and not self.journal.db.in_transaction:
                 self.journal.db.execute("BEGIN IMMEDIATE")
