@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from simulation.plan import Plan, Size
-from simulation.store import Result, simulate
+from simulation.run import Result, simulate
 
 SEEDS_PER_WORKER, CHUNK = 100, 4
 """A worker is replaced after so many runs, so that a leak in one can't grow."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from simulation.plan import Plan
-from simulation.store import Result, simulate
+from simulation.run import Result, simulate
 
 Run = Callable[[Plan], Result]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from simulation.campaign import Summary, dumps, line, replay, run_all
 from simulation.plan import Plan, Size
+from simulation.run import Result, simulate
 from simulation.shrink import shrink
-from simulation.store import Result, simulate
 
 
 def one(plan: Plan, *, shrunk: bool = False, trace: bool = True, json_lines: bool = False) -> int:

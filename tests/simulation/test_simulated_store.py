@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from instore.sim_cli import app
 from simulation.campaign import Summary, line, replay, run_one
 from simulation.plan import LANE_FAULTS, NETWORK_FAULTS, PROGRAM_FAULTS, Plan, Size
+from simulation.run import Result, simulate
 from simulation.shrink import shrink
-from simulation.store import Result, simulate
 
 BUSY = Size(customers=15, hours=0.1, faults=150)
 
@@ -40,7 +40,7 @@ def test_a_store_without_faults_prints_opens_and_counts_once_for_each_shopper():
 
 _TWICE = """
 from simulation.plan import Plan, Size
-from simulation.store import simulate
+from simulation.run import simulate
 result = simulate(Plan(5, Size(customers=10, hours=0.08, faults=200)), keep_trace=True)
 print("\\n".join(result.trace))
 print(result.digest, result.ok)

@@ -1,0 +1,73 @@
+"""One run of the simulated store, and what came of it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from simulation.chance import from_seed
+from simulation.loop import Stuck
+from simulation.plan import Plan
+from simulation.stock import RAM
+from simulation.store import Store
+from simulation.truth import Truth
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one run. `digest` is the SHA-256 of its trace: the same for the same plan, always and everywhere."""
+
+    seed: int
+    broken: tuple[str, ...]
+    digest: str
+    hours: float
+    wall_s: float
+    counts: dict[str, int]
+    trace: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return not self.broken
+
+
+def simulate(plan: Plan, *, keep_trace: bool = False) -> Result:
+    """One run. The same plan gives the same result, to the byte of its trace."""
+    began = time.perf_counter()
+    quiet = structlog.get_config()
+    folder = tempfile.mkdtemp(prefix="store-", dir=RAM if RAM.is_dir() else None)
+    try:
+        with from_seed(plan.rng("chance")):
+            store = Store(plan, Path(folder), keep_trace=keep_trace)
+            structlog.configure(processors=[_Listener(store.truth)], wrapper_class=structlog.BoundLogger,
+                                logger_factory=structlog.ReturnLoggerFactory(), cache_logger_on_first_use=False)  # fmt: skip
+            try:
+                store.run()
+            except Stuck as stuck:
+                store.truth.breaks("no program spins", str(stuck))
+            truth, hours = store.truth, store.loop.time() / 3600
+            broken, digest, counts = tuple(truth.broken), truth.digest, dict(sorted(truth.counts.items()))
+            store.close()
+        return Result(plan.seed, broken, digest, hours, time.perf_counter() - began, counts, tuple(truth.trace))
+    finally:
+        structlog.configure(**quiet)
+        shutil.rmtree(folder)
+
+
+class _Listener:
+    """What the programs log: an exception that they survive is a fault of theirs all the same."""
+
+    def __init__(self, truth: Truth) -> None:
+        self._truth = truth
+
+    def __call__(self, _logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if event.get("exc_info") or method in ("exception", "critical"):
+            details = " ".join(f"{key}={value}" for key, value in event.items() if key not in ("event", "exc_info"))
+            self._truth.breaks("no program fails", f"{event['event']} {details}")
+        raise structlog.DropEvent
