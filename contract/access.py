@@ -79,6 +79,8 @@ def grants(principal: Principal, store: str) -> tuple[Grant, ...]:
         raise ValueError(f"{store!r} is no name of a store: 1 to 64 letters, digits, '_', '.', '-'")
     found: list[Grant] = []
     for channel in CHANNELS:
+        if not channel.at_broker:
+            continue
         where = topics.pattern(channel, store, **_own(channel, principal))
         if channel.publisher is principal.role:
             found.append(Grant("publish", where, channel.name))

@@ -24,12 +24,14 @@ _LEVELS = {
     "device": "ID of a device on its agent.",
     "lane": "ID of an exit lane.",
     "clerk": "ID of a clerk.",
+    "customer": "ID of a customer.",
     "hub": "ID of the store's hub.",
 }
 _ROLES = {
     Role.AGENT: "A computer near the hardware: beacon scanners, readers, printers, gates.",
     Role.HUB: "The store's brain: customers, rules, decisions.",
     Role.CLERK: "A clerk's handheld, any MQTT client.",
+    Role.CUSTOMER: "A member's terminal, signed in at the hub; never at the broker.",
     Role.OBSERVER: "A tester's view: reads everything, says nothing.",
 }
 
@@ -61,7 +63,13 @@ def document(store: str | None = None, role: Role | None = None) -> dict[str, An
                     "type": "userPassword",
                     "description": "User name `{role}-{id}`; the client ID is the user name, or the user name, `:` and the"
                     " program. Issued and withdrawn by the store.",
-                }
+                },
+                "session": {
+                    "type": "httpApiKey",
+                    "in": "cookie",
+                    "name": "instore_member",
+                    "description": "Set when a member registers or signs in.",
+                },
             },
         },
     }
@@ -104,6 +112,16 @@ def _servers() -> dict[str, Any]:
             "variables": host,
             "security": security,
         },
+        "members": {
+            "host": "{host}:8080",
+            "pathname": "/member/ws",
+            "protocol": "ws",
+            "protocolVersion": "13",
+            "description": 'The hub, for members\' terminals: one text frame is `{"topic": …, "message": …}`. Signed in by'
+            " session.",
+            "variables": {"host": {"description": "Name or address of the store's hub.", "default": "localhost"}},
+            "security": [{"$ref": "#/components/securitySchemes/session"}],
+        },
     }
 
 
@@ -116,6 +134,9 @@ def _channel(row: Channel, store: str | None) -> dict[str, Any]:
         "messages": {row.name: {"$ref": f"#/components/messages/{row.name}"}},
         "parameters": {level: {"description": _LEVELS[level]} for level in levels},
         "x-personal-data": row.personal,
+        "servers": [
+            {"$ref": f"#/servers/{name}"} for name in (("mqtt", "websocket") if row.at_broker else ("members",))
+        ],
     }
     if row.stream is not None:
         found["x-numbered-stream"] = row.stream.value
@@ -134,29 +155,36 @@ def _operations(row: Channel, role: Role) -> dict[str, Any]:
 
 
 def _operation(row: Channel, role: Role, action: str) -> dict[str, Any]:
+    if not row.at_broker:
+        return _said(row, role, action, {})
     mqtt: dict[str, Any] = {"qos": row.qos, "bindingVersion": _MQTT_BINDING}
     if action == "send":
         mqtt["retain"] = row.retain
         if row.expiry_s is not None:
             mqtt["messageExpiryInterval"] = row.expiry_s
+    return _said(row, role, action, {"bindings": {"mqtt": mqtt}})
+
+
+def _said(row: Channel, role: Role, action: str, bindings: dict[str, Any]) -> dict[str, Any]:
     return {
         "action": action,
         "summary": row.summary,
         "channel": {"$ref": f"#/channels/{row.name}"},
         "messages": [{"$ref": f"#/channels/{row.name}/messages/{row.name}"}],
         "tags": [{"name": role.value}],
-        "bindings": {"mqtt": mqtt},
+        **bindings,
     }
 
 
 def _message(row: Channel, payload: dict[str, Any]) -> dict[str, Any]:
+    mqtt = {"bindings": {"mqtt": {"contentType": CONTENT_TYPE, "bindingVersion": _MQTT_BINDING}}}
     return {
         "name": row.event_type,
         "title": row.name,
         "summary": row.summary,
         "contentType": CONTENT_TYPE,
         "payload": payload,
-        "bindings": {"mqtt": {"contentType": CONTENT_TYPE, "bindingVersion": _MQTT_BINDING}},
+        **(mqtt if row.at_broker else {}),
     }
 
 

@@ -23,7 +23,7 @@ def contract_acl(store: str, *, as_json: bool = False) -> str:
         return json.dumps({"store": store, "own_id": _OWN, "default": "deny", "rules": rows}, indent=2) + "\n"
     width = max(len(row["topic"]) for row in rows)
     lines = [f"Store {store}. {_OWN} is the principal's own ID, + any one level; what is not listed is forbidden.", ""]
-    for role in Role:
+    for role in dict.fromkeys(Role(row["role"]) for row in rows):
         lines.append(f"{role.value}  (user name {role.value}-{_OWN})")
         lines += [
             f"  {row['action']:<9}  {row['topic']:<{width}}  {_notes(row)}" for row in rows if row["role"] == role

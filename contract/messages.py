@@ -24,6 +24,8 @@ class Role(StrEnum):
     AGENT = "agent"
     HUB = "hub"
     CLERK = "clerk"
+    CUSTOMER = "customer"
+    """A member's terminal. Never at the broker: it speaks the same messages over the hub's WebSocket (decision 0011)."""
     OBSERVER = "observer"
     """May read everything and say nothing: a tester's live view. It sees personal data: give it to nobody else."""
 
@@ -57,8 +59,13 @@ class Channel:
     expiry_s: int | None = None
     """After this time nobody needs it: set as MQTT 5 message expiry where the broker speaks 5. Carries no meaning."""
 
+    @property
+    def at_broker(self) -> bool:
+        """Whether it travels over MQTT; what is said with members' terminals travels over the hub's WebSocket."""
+        return Role.CUSTOMER not in (self.publisher, *self.subscribers)
 
-_AGENT, _HUB, _CLERK = Role.AGENT, Role.HUB, Role.CLERK
+
+_AGENT, _HUB, _CLERK, _CUSTOMER = Role.AGENT, Role.HUB, Role.CLERK, Role.CUSTOMER
 _CRITICAL, _SIGHTING = Stream.CRITICAL, Stream.SIGHTING
 
 
@@ -66,7 +73,9 @@ def _row(name: str, version: str, topic: str, payload: type[p.Payload], publishe
          *, qos: Literal[0, 1] = 1, retain: bool = False, stream: Stream | None = None, personal: bool = False,
          expiry_s: int | None = None) -> Channel:  # fmt: skip
     readers = (to,) if isinstance(to, Role) else to
-    return Channel(name, f"instore.{version}", topic, payload, publisher, (*readers, Role.OBSERVER), summary,
+    if Role.CUSTOMER not in (publisher, *readers):
+        readers = (*readers, Role.OBSERVER)
+    return Channel(name, f"instore.{version}", topic, payload, publisher, readers, summary,
                    0 if stream else qos, retain, stream, personal, expiry_s)  # fmt: skip
 
 
@@ -81,6 +90,8 @@ CHANNELS: tuple[Channel, ...] = (
          "State of one device in UnifiedPOS terms.", retain=True),
     _row("sighting", "sighting.v1", "agent/{agent}/sighting", p.Sighting, _AGENT, _HUB,
          "A beacon arrived, moved or left.", stream=_SIGHTING),
+    _row("visitors_counted", "visitors.counted.v1", "agent/{agent}/device/{device}/visitors", p.VisitorsCounted, _AGENT, _HUB,
+         "People who passed a counter: visits without an identity.", stream=_SIGHTING),
     _row("lane_scan", "lane.scan.v1", "agent/{agent}/lane/{lane}/scan", p.LaneScan, _AGENT, _HUB,
          "A valid exit code was read.", stream=_CRITICAL),
     _row("lane_refused", "lane.refused.v1", "agent/{agent}/lane/{lane}/refused", p.LaneRefused, _AGENT, _HUB,
@@ -112,8 +123,23 @@ CHANNELS: tuple[Channel, ...] = (
          "The hub is there, with its counters.", retain=True),
     _row("visit_opened", "visit.opened.v1", "hub/{hub}/visit", p.VisitOpened, _HUB, (),
          "A known customer's first sighting of the day.", personal=True),
+    _row("treatment_decided", "treatment.decided.v1", "hub/{hub}/treatment", p.TreatmentDecided, _HUB, (),
+         "What a good customer's readings led to, without the readings.", personal=True),
+    _row("coupon_issued", "coupon.issued.v1", "hub/{hub}/coupon", p.CouponIssued, _HUB, (),
+         "A coupon from purchase history was given, redeemed or taken back.", personal=True),
     _row("incentive_settled", "incentive.settled.v1", "hub/{hub}/incentive", p.IncentiveSettled, _HUB, (),
          "A reserved incentive was committed or released."),
+    # --- hub ↔ member's terminal: over the hub's WebSocket
+    _row("sensing_request", "sensing.request.v1", "customer/{customer}/sensing/request", p.SensingRequest, _HUB, _CUSTOMER,
+         "The store asks for readings.", personal=True),
+    _row("sensing_answer", "sensing.answer.v1", "customer/{customer}/sensing/answer", p.SensingAnswer, _CUSTOMER, _HUB,
+         "Readings of the terminal, or why there are none.", personal=True),
+    _row("member_coupon", "member.coupon.v1", "customer/{customer}/coupon", p.MemberCoupon, _HUB, _CUSTOMER,
+         "A coupon in its newest state.", personal=True),
+    _row("coupon_kept", "coupon.kept.v1", "customer/{customer}/coupon/kept", p.CouponKept, _CUSTOMER, _HUB,
+         "The terminal has kept a coupon.", personal=True),
+    _row("terminal_presence", "terminal.presence.v1", "customer/{customer}/presence", p.TerminalPresence, _CUSTOMER, _HUB,
+         "The terminal came into, or left, the store's geofence.", personal=True),
 )
 # fmt: on
 

@@ -7,6 +7,7 @@ with their offset, from us in UTC: a time without one could be any of 24 hours, 
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -90,7 +91,7 @@ class DeviceStatus(Payload):
     `flags` are words such as `cover_open`, `rec_empty`, `rec_near_end`, `gate_open`, `gate_blocked`, `fire_alarm`.
     """
 
-    category: Literal["beacon_scanner", "scanner", "pos_printer", "gate"]
+    category: Literal["beacon_scanner", "scanner", "pos_printer", "gate", "counter", "camera"]
     power: DevicePower
     flags: Annotated[list[Annotated[str, StringConstraints(max_length=40)]], Field(max_length=32)] = []
     reason: Text = ""
@@ -106,16 +107,40 @@ class SightingKind(StrEnum):
     LEFT = "left"
 
 
+class Detector(StrEnum):
+    """What noticed a customer (rows A4, A13)."""
+
+    BEACON = "beacon"
+    MEMBER_CODE = "member_code"
+    """The member's QR code, held before a reader at an entrance."""
+    POSITION = "position"
+    """The member's terminal says that it is inside the store's geofence."""
+    FACE = "face"
+
+
 class Sighting(Payload):
-    """A beacon arrived, moved or left, as smoothed by the agent (row A4). Never one message per advertisement."""
+    """A beacon arrived, moved or left, as smoothed by the agent (row A4). Never one message per advertisement.
+
+    `beacon` names what was noticed, never who: `ibeacon:…`, `eddystone-eid:…`, `member:TOKEN`, `face:TEMPLATE`.
+    """
 
     beacon: Annotated[str, StringConstraints(min_length=1, max_length=128)]
     event: SightingKind
+    detector: Detector = Detector.BEACON
     rssi_dbm: Annotated[float, Field(ge=-127, le=20)] | None = None
     distance_m: Annotated[float, Field(ge=0, le=1000)] | None = None
     zone: Literal["immediate", "near", "far", "unknown"] = "unknown"
     heard: AwareDatetime
     """When the advertisement that led to this event reached the agent."""
+
+
+class VisitorsCounted(Payload):
+    """People who passed an infrared counter since its last message: visits without an identity (row A13)."""
+
+    entered: Annotated[int, Field(ge=0, le=100_000)]
+    left: Annotated[int, Field(ge=0, le=100_000)]
+    since: AwareDatetime
+    until: AwareDatetime
 
 
 # --- a lane ------------------------------------------------------------------------------------------------------
@@ -220,6 +245,14 @@ class AlertState(StrEnum):
     CLOSED = "closed"
 
 
+class PurchaseLine(Payload):
+    """A day on which a customer bought, and what."""
+
+    day: date
+    products: Text
+    amount_minor: Count = 0
+
+
 class CustomerCard(Payload):
     """The personal data that a clerk in charge needs (row A7). Never retained."""
 
@@ -230,19 +263,43 @@ class CustomerCard(Payload):
     average_purchase_minor: Count = 0
     points: Count = 0
     note: Text = ""
+    preferences: Text = ""
+    """What she likes, as she or her clerk wrote it."""
+    history: Annotated[list[PurchaseLine], Field(max_length=10)] = []
+    """Her last purchases, newest first."""
+
+
+class AlertCoupon(Payload):
+    """A coupon that a clerk may recommend (row A13)."""
+
+    coupon: Id
+    title: Bilingual
+    valid_until: AwareDatetime | None = None
+
+
+Outcome = Literal["served", "not_found", "bought"]
+"""How a request to a clerk ended (row C6)."""
 
 
 class Alert(Payload):
     """A request to a clerk, sent as state: the same alert again means its newest state (rows A7, A10, C6)."""
 
     alert: Id
-    kind: Literal["service_request", "special_treatment"]
+    kind: Literal["service_request", "special_treatment", "coupon"]
     state: AlertState
-    role: Literal["main", "deputy"]
+    role: Literal["main", "deputy", "group"]
+    """Why this clerk is asked; `group`: nobody in charge answered in time, and it was escalated."""
     holder: Id | None = None
     """The clerk who accepted it."""
+    holder_name: Text = ""
+    outcome: Outcome | None = None
+    """Of a closed alert."""
     message: Bilingual
     customer: CustomerCard
+    place: Text = ""
+    """Where she was heard last: the label of an entrance or a floor."""
+    coupon: AlertCoupon | None = None
+    expires: AwareDatetime | None = None
     raised: AwareDatetime
     revision: Annotated[int, Field(ge=1, le=2**53)] = 1
     """Grows with every change of state: an older copy that arrives late is to be ignored."""
@@ -252,7 +309,113 @@ class AlertAnswer(Payload):
     """What the clerk does with an alert."""
 
     alert: Id
-    answer: Literal["accept", "decline", "served"]
+    answer: Literal["accept", "decline", "served", "not_found", "bought"]
+    """`served`, `not_found` and `bought` are outcomes: they close it."""
+
+
+# --- a member's terminal: by the hub's WebSocket, never at a broker ------------------------------------------------------
+
+
+class Reading(StrEnum):
+    """What a terminal may be asked for (row A8)."""
+
+    POSITION = "position"
+    SPEED = "speed"
+    ACCELERATION = "acceleration"
+    BODY_TEMPERATURE = "body_temperature"
+    BLOOD_PRESSURE = "blood_pressure"
+    HEART_RATE = "heart_rate"
+    AMBIENT_TEMPERATURE = "ambient_temperature"
+    HUMIDITY = "humidity"
+    AIR_PRESSURE = "air_pressure"
+
+
+class SensingRequest(Payload):
+    """The store asks a good customer's terminal for readings. A terminal answers only what carries its own ID."""
+
+    request: Id
+    customer: Id
+    readings: Annotated[list[Reading], Field(min_length=1, max_length=len(Reading))]
+    deadline: AwareDatetime
+
+
+class _Measured(Payload):
+    """A number is a number: `"36.5"` is a mistake of the terminal, not a temperature."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class Position(_Measured):
+    """WGS 84."""
+
+    latitude_deg: Annotated[float, Field(ge=-90, le=90)]
+    longitude_deg: Annotated[float, Field(ge=-180, le=180)]
+    accuracy_m: Annotated[float, Field(ge=0, le=100_000)] | None = None
+
+
+class BloodPressure(_Measured):
+    """In kilopascals (1 mmHg = 0.133322 kPa)."""
+
+    systolic_kpa: Annotated[float, Field(ge=4, le=40)]
+    diastolic_kpa: Annotated[float, Field(ge=2, le=30)]
+
+
+class Readings(_Measured):
+    """Row A8, in SI units; what a terminal can't measure is left out. Used in memory, never stored, logged or sent on (C11)."""
+
+    position: Position | None = None
+    speed_m_s: Annotated[float, Field(ge=0, le=100)] | None = None
+    acceleration_m_s2: Annotated[float, Field(ge=0, le=200)] | None = None
+    """Magnitude, without gravity."""
+    body_temperature_c: Annotated[float, Field(ge=25, le=45)] | None = None
+    blood_pressure: BloodPressure | None = None
+    heart_rate_per_min: Annotated[float, Field(ge=20, le=250)] | None = None
+    ambient_temperature_c: Annotated[float, Field(ge=-40, le=60)] | None = None
+    humidity_percent: Annotated[float, Field(ge=0, le=100)] | None = None
+    air_pressure_hpa: Annotated[float, Field(ge=300, le=1100)] | None = None
+
+
+class SensingAnswer(Payload):
+    """A terminal's answer: readings, or why there are none."""
+
+    request: Id
+    customer: Id
+    readings: Readings = Readings()
+    refused: Literal["no_consent", "not_me", "no_sensors"] | None = None
+    measured: AwareDatetime | None = None
+
+
+class MemberCoupon(Payload):
+    """A coupon on a member's terminal, sent as state: the same again means its newest state (row A11)."""
+
+    coupon: Id
+    customer: Id
+    title: Bilingual
+    text: Bilingual | None = None
+    code: Annotated[str, StringConstraints(max_length=100)]
+    """What the checkout reads, shown as a picture."""
+    kind: Literal["points", "discount", "product"]
+    amount_minor: Count = 0
+    state: Literal["offered", "redeemed", "expired", "withdrawn"] = "offered"
+    valid_from: AwareDatetime
+    valid_until: AwareDatetime
+    revision: Annotated[int, Field(ge=1, le=2**53)] = 1
+
+
+class CouponKept(Payload):
+    """The terminal has kept a coupon in this state; until then it is sent again at each sign-in."""
+
+    coupon: Id
+    customer: Id
+    revision: Annotated[int, Field(ge=1, le=2**53)]
+
+
+class TerminalPresence(Payload):
+    """The terminal, by its own position and the store's geofence: the position itself never leaves it (row A13)."""
+
+    customer: Id
+    event: Literal["arrived", "left"]
+    at: AwareDatetime
 
 
 # --- hub ---------------------------------------------------------------------------------------------------------
@@ -281,6 +444,26 @@ class VisitOpened(Payload):
     decided: Text
     """The rule that made, or did not make, her a customer to be served, with its values (row C7)."""
     good: bool
+
+
+class TreatmentDecided(Payload):
+    """What the readings of a good customer's terminal led to; the readings themselves are nowhere (rows A9, C11)."""
+
+    customer: Id
+    treatment: Annotated[str, StringConstraints(max_length=64)] | None = None
+    """The entry of the message table; None: no special treatment."""
+    decided: Text
+    """The rule, without values."""
+    consent: Annotated[str, StringConstraints(max_length=64)] | None = None
+
+
+class CouponIssued(Payload):
+    """A coupon from purchase history was given, or taken back (row A11)."""
+
+    coupon: Id
+    customer: Id
+    rule: Annotated[str, StringConstraints(max_length=64)]
+    state: Literal["offered", "redeemed", "expired", "withdrawn"]
 
 
 class IncentiveSettled(Payload):

@@ -34,6 +34,8 @@ def values(schema: dict[str, Any], definitions: dict[str, Any]) -> st.SearchStra
 def _string(schema: dict[str, Any], _: dict[str, Any]) -> st.SearchStrategy[str]:
     if schema.get("format") == "date-time":
         return _TIMES.map(lambda time: time.isoformat())
+    if schema.get("format") == "date":
+        return st.dates().map(lambda day: day.isoformat())
     if "pattern" in schema:
         return st.from_regex(re.compile(schema["pattern"].replace("$", r"\Z"), re.ASCII))
     return st.text(_TEXT, min_size=schema.get("minLength", 0), max_size=min(schema.get("maxLength", 20), 20))
@@ -49,7 +51,8 @@ def _integer(schema: dict[str, Any], _: dict[str, Any]) -> st.SearchStrategy[int
 
 
 def _array(schema: dict[str, Any], definitions: dict[str, Any]) -> st.SearchStrategy[list[Any]]:
-    return st.lists(values(schema["items"], definitions), max_size=min(schema["maxItems"], 3))
+    most = min(schema["maxItems"], 3)
+    return st.lists(values(schema["items"], definitions), min_size=schema.get("minItems", 0), max_size=most)
 
 
 def _object(schema: dict[str, Any], definitions: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:

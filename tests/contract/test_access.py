@@ -10,7 +10,7 @@ import pytest
 from contract import topics
 from contract.access import Principal, allowed, covers, grants
 from contract.listing import contract_acl
-from contract.messages import CHANNELS, Role
+from contract.messages import BY_NAME, CHANNELS, Role
 
 LEVELS = ("a", "b", "")
 WORLD = ["/".join(levels) for size in (1, 2, 3, 4) for levels in itertools.product(LEVELS, repeat=size)]
@@ -50,11 +50,11 @@ def test_the_table_read_a_second_time(role: Role) -> None:
     """Own ID in the own level, any ID elsewhere, and nothing besides: straight from the rows."""
     me, store = Principal(role, "me"), "ginza"
     for channel in CHANNELS:
-        names = topics.fields(channel)
+        names, talking = topics.fields(channel), (channel.publisher, *channel.subscribers)
         for shop, *values in itertools.product((store, "other"), *(("me", "you") for _ in names)):
             ids = dict(zip(names, values, strict=True))
             topic = topics.topic(channel, shop, **ids)
-            here = shop == store and ids.get(role.value, "me") == "me"
+            here = shop == store and ids.get(role.value, "me") == "me" and Role.CUSTOMER not in talking
             assert allowed(me, store, "publish", topic) == (here and channel.publisher is role)
             assert allowed(me, store, "subscribe", topic) == (here and role in channel.subscribers)
 
@@ -62,7 +62,16 @@ def test_the_table_read_a_second_time(role: Role) -> None:
 def test_an_observer_hears_everything_and_says_nothing() -> None:
     rules = grants(Principal(Role.OBSERVER, "o"), "ginza")
     assert {rule.action for rule in rules} == {"subscribe"}
-    assert len(rules) == len(CHANNELS)
+    assert {rule.channel for rule in rules} == {channel.name for channel in CHANNELS if channel.at_broker}
+
+
+def test_members_terminals_have_no_place_at_the_broker() -> None:
+    """Health readings never pass it, whoever it is that listens."""
+    assert grants(Principal(Role.CUSTOMER, "c1"), "ginza") == ()
+    assert not BY_NAME["sensing_answer"].at_broker
+    for role in Role:
+        for action in ("publish", "subscribe"):
+            assert not allowed(Principal(role, "c1"), "ginza", action, "instore/ginza/customer/c1/sensing/answer")
 
 
 def test_a_clerk_reads_nothing_of_another_clerk_and_no_agent_reads_a_customer() -> None:

@@ -211,7 +211,7 @@ def _largest(schema: dict[str, Any], definitions: dict[str, Any]) -> Any:
         case "array":
             return [largest(schema["items"])] * schema["maxItems"]
         case "string" if "format" in schema:
-            return "2026-10-10T10:10:10.123456Z"
+            return "2026-10-10" if schema["format"] == "date" else "2026-10-10T10:10:10.123456Z"
         case "string" if "pattern" in schema:
             return "a" * 64
         case "string":

@@ -49,7 +49,7 @@ def test_a_row_is_well_formed(channel: Channel) -> None:
     assert re.fullmatch(r"instore\.[a-z]+(\.[a-z]+)?\.v[1-9]\d*", channel.event_type)
     assert channel.summary.endswith(".")
     assert channel.publisher not in channel.subscribers
-    assert Role.OBSERVER in channel.subscribers
+    assert (Role.OBSERVER in channel.subscribers) == channel.at_broker
     assert channel.publisher is not Role.OBSERVER
     if channel.stream is not None:
         assert (channel.qos, channel.retain) == (0, False), "a stream carries its own resend"
@@ -78,7 +78,7 @@ def _unbounded(schema: Any, where: str) -> Any:
         return
     fixed = "enum" in schema or "const" in schema
     match schema.get("type"):
-        case "string" if not fixed and schema.get("format") != "date-time":
+        case "string" if not fixed and schema.get("format") not in ("date-time", "date"):
             if "maxLength" not in schema and not re.search(r"\{\d+,\d+\}\$$", schema.get("pattern", "")):
                 yield where
         case "array" if "maxItems" not in schema:
