@@ -1,12 +1,12 @@
 """The life of a request to clerks (row C6), pure.
 
-    offered   ──accept──▶ accepted ──served──▶ closed
+    offered   ──accept──▶ accepted ──outcome─▶ closed
        │  ▲                  │
        │  └── its holder declines: given back to the others
        ├── the last one declines ──▶ declined   (still open: whoever changes his mind may accept)
        └── time, or the customer left ──▶ expired      (also from accepted and declined)
 
-The first accept holds it; the others see by whom. `served` without `accept` is both at once. Each change makes the revision
+The first accept holds it; the others see by whom. An outcome (`served`, `not_found`, `bought`) without `accept` is both at once. Each change makes the revision
 grow, so that an older copy that arrives late can be told. Repeating an answer changes nothing.
 """
 
@@ -18,7 +18,8 @@ from typing import Literal
 
 from contract.payloads import AlertState
 
-Answer = Literal["accept", "decline", "served"]
+Answer = Literal["accept", "decline", "served", "not_found", "bought"]
+OUTCOMES = ("served", "not_found", "bought")
 OPEN = frozenset({AlertState.OFFERED, AlertState.ACCEPTED, AlertState.DECLINED})
 
 
@@ -55,7 +56,7 @@ class AlertLife:
             return self, Verdict.SAME if answer == "decline" and clerk in self.declined else Verdict.HELD
         if answer == "accept":
             return self._become(AlertState.ACCEPTED, clerk, self.declined - {clerk})
-        if answer == "served":
+        if answer in OUTCOMES:
             return self._become(AlertState.CLOSED, clerk, self.declined - {clerk})
         declined = self.declined | {clerk}
         return self._become(AlertState.DECLINED if declined == self.clerks else AlertState.OFFERED, None, declined)
