@@ -26,6 +26,8 @@ RESEND_MAX_S = 30.0
 WINDOW_FIRST, WINDOW_LEAST = 64, 8
 """A path that is new, or that lost something, is tried with little: a broker that can't keep up would otherwise be buried
 under resends of what it still holds (seen: 1,000 of them queued, and nothing new came through any more)."""
+EPOCHS_KEPT = 50
+"""Starts of a sender within one absence whose losses are all declared."""
 SILENCE_S = 3.0
 """A peer that was not heard for so long was away: what waits is sent to it at once when it is heard again."""
 
@@ -95,10 +97,22 @@ class OutStream:
         self.pending.append(entry)
 
     def drop_oldest(self) -> Entry | None:
-        """Give up the oldest message (bounded buffers); the floor of what follows declares it."""
+        """Give up the oldest message (bounded buffers); the floor of what follows in its epoch declares it.
+
+        The last of an older epoch is kept, since nothing would declare what was dropped before it: one message for each start
+        of the sender, of up to `EPOCHS_KEPT`.
+        """
         if not self.pending:
             return None
-        return self._pop()
+        at = 0
+        while at < EPOCHS_KEPT and at + 1 < len(self.pending) and self.pending[at].epoch != self.pending[at + 1].epoch:
+            at += 1
+        if not 0 < at < min(EPOCHS_KEPT, len(self.pending) - 1):
+            return self._pop()
+        entry = self.pending[at]  # not on the way: of the epoch before it one message is left, and it goes out first
+        del self.pending[at]
+        entry.done = True
+        return entry
 
     def _pop(self) -> Entry:
         entry = self.pending.popleft()

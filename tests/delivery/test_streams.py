@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from delivery.streams import RESEND_FIRST_S, Entry, OutStream, Verdict, declared_lost, judge
+from delivery.streams import EPOCHS_KEPT, RESEND_FIRST_S, Entry, OutStream, Verdict, declared_lost, judge
 
 
 def stream(count: int, window: int = 500, epoch: str = "e1") -> OutStream:
@@ -179,3 +179,45 @@ def test_a_slow_broker_is_not_buried_under_resends() -> None:
     sent, taken = simulate_slow_broker(stream(2000), per_s=100, seconds=60)
     assert taken == 2000
     assert sent < 1.2 * taken
+
+
+def epochs(*counts: int) -> OutStream:
+    out = OutStream(jitter=lambda: 0.0)
+    for life, count in enumerate(counts):
+        for seq in range(1, count + 1):
+            out.add(Entry(f"e{life}", seq, "t", b"x"))
+    return out
+
+
+def test_what_a_former_life_dropped_is_declared_by_its_last_message() -> None:
+    out = epochs(3, 3, 5)
+    dropped = [entry for entry in (out.drop_oldest() for _ in range(7)) if entry]
+    assert [(entry.epoch, entry.seq) for entry in dropped] == [
+        ("e0", 1), ("e0", 2), ("e1", 1), ("e1", 2), ("e2", 1), ("e2", 2), ("e2", 3)
+    ]  # fmt: skip
+    taken: dict[str, int] = {}
+    lost = 0
+    while out.pending:
+        for entry, floor in out.due(0.0):
+            assert judge(taken.get(entry.epoch, 0), entry.seq, floor) is Verdict.TAKE
+            lost += declared_lost(taken.get(entry.epoch, 0), entry.seq)
+            taken[entry.epoch] = entry.seq
+            out.acknowledged(entry.epoch, entry.seq, False, 0.0)
+    assert lost == len(dropped)
+    assert taken == {"e0": 3, "e1": 3, "e2": 5}
+
+
+def test_the_last_of_a_former_life_is_kept_also_while_it_is_on_the_way() -> None:
+    out = epochs(2, 4)
+    assert numbers(out, 0.0) == [1, 2]
+    assert [out.drop_oldest() for _ in range(3)]
+    assert numbers(out, 0.1) == []
+    assert [entry.seq for entry in out.acknowledged("e0", 2, False, 0.2)] == [2]
+    assert [(entry.seq, floor) for entry, floor in out.due(0.2)] == [(3, 3), (4, 3)]
+
+
+def test_a_sender_that_starts_for_ever_stays_bounded() -> None:
+    out = epochs(*[1] * (3 * EPOCHS_KEPT))
+    while len(out) > 5:
+        out.drop_oldest()
+    assert [entry.epoch for entry in out.pending] == [f"e{n}" for n in range(3 * EPOCHS_KEPT - 5, 3 * EPOCHS_KEPT)]
