@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import structlog
 
 from config.edge_settings import LaneSettings
-from contract.exit_code import ExitClaims, ExitCodeError
-from contract.payloads import Bilingual, LaneDecision, LanePrinted, LaneRefused, LaneScan
+from contract.exit_code import ExitCodeError
+from contract.payloads import Bilingual, LaneDecision, LanePrinted, LaneScan
 from delivery.engine import Tx
 from delivery.node import Node
 from devices import gate_events as gate
@@ -28,6 +28,7 @@ from edge import lane_types as core
 from edge.codes import Keyring
 from edge.lane import next_deadline, resume, step
 from edge.lane_devices import LaneDevices
+from edge.lane_refusals import LaneRefusals
 from edge.lane_work import LaneWork
 from edge.store import EdgeStore
 
@@ -39,8 +40,6 @@ GATE_QUEUE_MAX = 100_000
 DISK_RETRY_S = 0.5
 STALE_S = 3.0
 """A code that could not be handled for so long is dropped: a gate must not open when its customer has gone away."""
-REFUSALS_PER_S, REFUSALS_BURST = 2.0, 20.0
-"""Refused codes that are told to the hub. A reader that floods is counted, not forwarded."""
 PAPERS_MAX = 100
 
 
@@ -73,9 +72,9 @@ class LaneRunner:
         """Called after each step that is on disk, with the time of its event (monotonic s)."""
         self._node, self._store, self._keys, self._devices = node, store, keys, devices
         self._work = LaneWork(devices, self.put, self._print_sent, spawn)
+        self._refusals = LaneRefusals(self.id, node, self.counters)
         self._queue: deque[Item] = deque()
         self._wake = asyncio.Event()
-        self._allowance, self._allowance_at = REFUSALS_BURST, 0.0
         self._papers: dict[str, LanePrinted] = {}  # by job: papers given up as unknown, which may still come out
         self._resumed = False
         lane, self.known = store.lane(self.id)
@@ -206,10 +205,10 @@ class LaneRunner:
         try:
             claims = self._keys.verify(scan.text, clock.utc())
         except ExitCodeError as error:
-            self._refuse(error.reason, str(error), error.claims)
+            self._refusals.refuse(error.reason, str(error), error.claims)
             return
         if self._store.is_used(claims.code_id):
-            self._refuse("already_used", "this code was used at a lane of this agent", claims)
+            self._refusals.refuse("already_used", "this code was used at a lane of this agent", claims)
             return
         with self._node.transaction() as tx:
             self._store.use(claims.code_id, claims.expires, tx.utc)
@@ -217,24 +216,6 @@ class LaneRunner:
             message = tx.send("lane_scan", data, lane=self.id)
             self._apply(core.CodeAccepted(message, claims.code_id), tx, scan.t_last_byte)
         self.counters["scans"] += 1
-
-    def _refuse(self, reason: str, detail: str, claims: ExitClaims | None) -> None:
-        now = self._node.engine.clock.monotonic()
-        allowance = min(REFUSALS_BURST, self._allowance + (now - self._allowance_at) * REFUSALS_PER_S)
-        if allowance >= 1:
-            log.warning("exit code refused", lane=self.id, reason=reason, detail=detail)
-            code_id = claims.code_id if claims else None
-            with self._node.transaction() as tx:
-                data = LaneRefused.model_validate(
-                    {"reason": reason, "detail": detail[:500], "code_id": code_id, "scanned": tx.utc}
-                )
-                tx.send("lane_refused", data, lane=self.id)
-            allowance -= 1
-        else:
-            self.counters["refused_untold"] += 1
-        self._allowance, self._allowance_at = allowance, now
-        self.counters["refused"] += 1
-        self.counters[f"refused_{reason}"] += 1
 
     # --- the gate
 
