@@ -109,4 +109,23 @@ MIGRATIONS: tuple[Migration, ...] = (
     ),
     # An agent that starts anew has forgotten whom it heard: which start a presence is of.
     ("hub-2", "ALTER TABLE presence ADD COLUMN epoch TEXT NOT NULL DEFAULT ''"),
+    # Consent, purpose by purpose; groups of clerks; what a clerk may know of a customer's taste; why she has her rank.
+    (
+        "hub-3",
+        """
+        CREATE TABLE consent (
+            consent TEXT PRIMARY KEY, customer TEXT NOT NULL REFERENCES customer ON DELETE CASCADE,
+            purpose TEXT NOT NULL,                       -- hub.database.consents.Purpose
+            wording TEXT NOT NULL,                       -- which text she agreed to
+            given TEXT NOT NULL, withdrawn TEXT
+        );
+        CREATE UNIQUE INDEX consent_in_force ON consent (customer, purpose) WHERE withdrawn IS NULL;
+        CREATE TABLE clerk_group (
+            name TEXT NOT NULL, clerk TEXT NOT NULL REFERENCES clerk ON DELETE CASCADE, PRIMARY KEY (name, clerk)
+        ) WITHOUT ROWID;
+        ALTER TABLE clerk ADD COLUMN left_on TEXT;       -- the day since which she works here no more
+        ALTER TABLE customer ADD COLUMN preferences TEXT NOT NULL DEFAULT '';
+        ALTER TABLE customer ADD COLUMN rank_reason TEXT NOT NULL DEFAULT '';
+        """,
+    ),
 )
