@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +19,9 @@ SEEDS_PER_WORKER, CHUNK = 100, 4
 """A worker is replaced after so many runs, so that a leak in one can't grow."""
 
 
+_OWN_LISTS = ("fault ", "at a lane ")
+
+
 @dataclass
 class Summary:
     """Of a campaign."""
@@ -25,17 +29,19 @@ class Summary:
     seeds: int = 0
     failed: list[int] = field(default_factory=list)
     hours: float = 0.0
-    messages: int = 0
-    faults: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    """Of all runs: how often each kind of fault struck, and what happened."""
     wall_s: float = 0.0
 
     def add(self, result: Result) -> None:
         self.seeds += 1
         self.hours += result.hours
-        self.messages += result.counts.get("messages", 0)
-        self.faults += result.counts.get("faults", 0)
+        self.counts.update(result.counts)
         if not result.ok:
             self.failed.append(result.seed)
+
+    def _all(self, what: str) -> dict[str, int]:
+        return {name.removeprefix(what): n for name, n in sorted(self.counts.items()) if name.startswith(what)}
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -43,8 +49,9 @@ class Summary:
             "failed": len(self.failed),
             "failed_seeds": sorted(self.failed)[:100],
             "simulated_hours": round(self.hours, 1),
-            "messages": self.messages,
-            "faults": self.faults,
+            "struck": self._all("fault "),
+            "while_the_lane_was": self._all("at a lane "),
+            "counts": {name: count for name, count in sorted(self.counts.items()) if not name.startswith(_OWN_LISTS)},
             "wall_s": round(self.wall_s, 1),
         }
 

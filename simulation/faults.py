@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from random import Random
 from typing import TYPE_CHECKING
 
+from devices.advert_frames import FrameKind
+from devices.beacon_settings import Advert
 from edge.lane_types import Phase
 from simulation.network import Weather
-from simulation.plan import NETWORK_FAULTS, PROGRAM_FAULTS, Fault
+from simulation.plan import NETWORK_FAULTS, PROGRAM_FAULTS, RADIO_FAULTS, Fault
 from simulation.programs import AgentProgram, Program
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ HUB_CLOCK_JUMPS_S = (-25.0, -2.0, 2.0, 25.0)
 """The hub's clock is the store's: it is held by NTP, and codes allow for 60 s."""
 MOMENT_S = 40.0
 _MOMENTS = (None, Phase.PRINTING, Phase.OPENING, Phase.OPEN)
+_AT_AN_OPEN_GATE = ("wrong_way", "intruder")
+FLOOD_HZ, FLOOD_MAX_S = 50.0, 5.0
 
 
 async def happen(store: Store, fault: Fault) -> None:
@@ -29,11 +34,17 @@ async def happen(store: Store, fault: Fault) -> None:
     await _bad_moment(store, fault)
     store.truth.note("FAULT", str(fault))
     store.truth.counts["faults"] += 1
+    store.truth.counts[f"fault {fault.kind}"] += 1
+    for name in store.machines:
+        if name == fault.target or name.startswith(f"{fault.target}-"):
+            store.truth.counts[f"at a lane {store.truth.phase_at(name)}"] += 1
     store.broken_until(store.loop.time() + fault.for_s + 1.0)
     if fault.kind in PROGRAM_FAULTS:
         await _program(fault, store.hub if fault.target == "hub" else store.agents[fault.target])
     elif fault.kind in NETWORK_FAULTS:
         await _network(store, fault)
+    elif fault.kind in RADIO_FAULTS:
+        await _radio(store.agents[fault.target], fault)
     else:
         await _machine(store, fault)
     store.broken_until(store.loop.time() + 1.0)
@@ -41,7 +52,7 @@ async def happen(store: Store, fault: Fault) -> None:
 
 async def _bad_moment(store: Store, fault: Fault) -> None:
     """Three of four faults wait until a lane is in the middle of something: most of the time little can be broken."""
-    phase = _MOMENTS[fault.number % len(_MOMENTS)]
+    phase = Phase.OPEN if fault.kind in _AT_AN_OPEN_GATE else _MOMENTS[fault.number % len(_MOMENTS)]
     if phase is None or not store.machines:
         return
     near = [name for name in store.machines if name == fault.target or name.startswith(f"{fault.target}-")]
@@ -61,9 +72,9 @@ async def _program(fault: Fault, program: Program) -> None:
         case "lonely_death":  # what it said last has reached nobody
             program.broker.cut(_client(fault.target), fault.for_s + 3.0)
             await asyncio.sleep(3.0 * fault.amount)
-            await _die(replace(fault, kind="kill"), program)
-        case "kill" | "kill_at_step" | "kill_before_commit" | "kill_after_commit" | "stop":
-            await _die(fault, program)
+            await _die(replace(fault, kind="kill"), program, program.rng)
+        case "kill" | "kill_at_step" | "kill_before_commit" | "kill_after_commit" | "torn_commit" | "stop":
+            await _die(fault, program, program.rng)
         case "freeze":
             program.process.freeze(fault.for_s)
             await asyncio.sleep(fault.for_s)
@@ -88,7 +99,7 @@ def _client(target: str) -> str:
     return "hub-main" if target == "hub" else f"agent-{target}"
 
 
-async def _die(fault: Fault, program: Program) -> None:
+async def _die(fault: Fault, program: Program, rng: Random) -> None:
     process, disk, nth = program.process, program.disk, int(1 + fault.amount**3 * 40)
     match fault.kind:
         case "kill":
@@ -103,6 +114,8 @@ async def _die(fault: Fault, program: Program) -> None:
             disk.kill_before = disk.commits + nth
         case "kill_after_commit":
             disk.kill_after = disk.commits + nth
+        case "torn_commit":
+            disk.tear = disk.commits + nth, rng
     for _ in range(200):  # it may be some time until its next commit
         if not program.alive or process is not program.process:
             break
@@ -111,7 +124,7 @@ async def _die(fault: Fault, program: Program) -> None:
         process.kill()  # as a service manager does with one that takes too long
     await asyncio.sleep(0.05 + min(fault.for_s, 20.0))
     if program.alive and process is program.process:
-        process.kill_at_step = disk.kill_before = disk.kill_after = None
+        process.kill_at_step = disk.kill_before = disk.kill_after = disk.tear = None
     else:
         program.start()
 
@@ -123,6 +136,13 @@ async def _network(store: Store, fault: Fault) -> None:
         case "cut":
             broker.cut(client, fault.for_s)
             await asyncio.sleep(fault.for_s)
+        case "one_way":
+            broker.cut(client, fault.for_s, "up" if fault.amount < 0.5 else "down")
+            await asyncio.sleep(fault.for_s)
+        case "pos_line":
+            store.hub.mishaps = 0.1 + 0.8 * fault.amount
+            await asyncio.sleep(fault.for_s)
+            store.hub.mishaps = 0.0
         case "broker_restart":
             broker.restart(fault.for_s)
             await asyncio.sleep(fault.for_s)
@@ -156,6 +176,18 @@ async def _network(store: Store, fault: Fault) -> None:
             broker.weather = Weather()
 
 
+async def _radio(agent: AgentProgram, fault: Fault) -> None:
+    if fault.kind == "radio_out":
+        agent.radio = False
+        await asyncio.sleep(fault.for_s)
+        agent.radio = True
+        return
+    for n in range(int(FLOOD_HZ * min(fault.for_s, FLOOD_MAX_S))):  # beacons that nobody has, each once
+        beacon = f"ibeacon:made-up:{fault.number}:{n}"
+        agent.hears(Advert(beacon, FrameKind.IBEACON, -50, -59, "", "hci0", agent.loop.time()))
+        await asyncio.sleep(1 / FLOOD_HZ)
+
+
 async def _machine(store: Store, fault: Fault) -> None:
     machines = store.machines[fault.target]
     printer, gate = machines.printer, machines.gate
@@ -163,7 +195,12 @@ async def _machine(store: Store, fault: Fault) -> None:
     code = 1 + int(fault.amount * 90)
     acts: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
         "reader_out": (lambda: setattr(machines, "reader_plugged", False), lambda: setattr(machines, "reader_plugged", True)),
-        "paper_end": (lambda: printer.set(paper=False), lambda: printer.set(paper=True)),
+        "reader_noise": (lambda: setattr(machines, "noise", 0.001 + 0.05 * fault.amount), lambda: setattr(machines, "noise", 0.0)),
+        "reader_stutter": (lambda: setattr(machines, "stutter", 0.3 + 0.7 * fault.amount), lambda: setattr(machines, "stutter", 0.0)),
+        "paper_end": (lambda: printer.hinder("rec_empty", True), lambda: printer.hinder("rec_empty", False)),
+        "cover_open": (lambda: printer.hinder("cover_open", True), lambda: printer.hinder("cover_open", False)),
+        "cutter_jam": (lambda: printer.hinder("cutter_error", True), lambda: printer.hinder("cutter_error", False)),
+        "printer_slow": (lambda: setattr(printer, "slowness", 1 + 30 * fault.amount), lambda: setattr(printer, "slowness", 1.0)),
         "printer_power": (lambda: printer.set(powered=False), lambda: printer.set(powered=True)),
         "printer_cable": (lambda: printer.set(plugged=False), lambda: printer.set(plugged=True)),
         "printer_deaf": (lambda: setattr(printer, "deaf", 0.2 + 0.8 * fault.amount), lambda: setattr(printer, "deaf", 0.0)),
@@ -172,6 +209,9 @@ async def _machine(store: Store, fault: Fault) -> None:
         "gate_power": (lambda: gate.run(board.boot), lambda: None),
         "gate_mains": (lambda: gate.run(lambda: board.set_mains_lost(True)), lambda: gate.run(lambda: board.set_mains_lost(False))),
         "gate_fault": (lambda: gate.run(lambda: board.set_fault(code)), lambda: gate.run(lambda: board.set_fault(0))),
+        "gate_jam": (lambda: gate.run(lambda: board.jam(True)), lambda: gate.run(lambda: board.jam(False))),
+        "wrong_way": (lambda: gate.run(lambda: board.walk("entry")), lambda: None),
+        "intruder": (lambda: gate.run(board.tailgate), lambda: None),
         "fire": (lambda: gate.run(lambda: board.set_fire(True)), lambda: gate.run(lambda: board.set_fire(False))),
         "obstacle": (lambda: gate.run(lambda: board.set_obstacle(True)), lambda: gate.run(lambda: board.set_obstacle(False))),
     }  # fmt: skip

@@ -16,14 +16,23 @@ from devices.gate_core import GateCore
 from devices.gate_events import GateEvent
 from devices.gate_map import Command, Direction, GateCounters, GateImage, Verdict, command_block, is_newer
 from devices.status import DeviceStatus, PowerState
-from firmware_sim.gate_board import Board, Memory
+from firmware_sim.gate_board import CLOSING, MOVE_S, OPENING, Board, Memory
 from firmware_sim.gate_modbus import ModbusRefusal
 from simulation.loop import Process, VirtualLoop
 
 POLL_S = 0.02
 WIRE_S = 0.004
 COMMAND_S = 2.0
-SILENT_S = 1.0
+JAMMED_S = 1e6
+
+
+class JammingBoard(Board):
+    """A board whose flaps may jam: they stand still in the middle of a movement, and the board does not notice."""
+
+    def jam(self, on: bool) -> None:
+        self._move_s = JAMMED_S if on else MOVE_S
+        if self.state in (OPENING, CLOSING):
+            self._go(self.state, self._now + self._move_s)
 
 
 class GateMachine:
@@ -36,7 +45,7 @@ class GateMachine:
         """Share of requests and replies that are damaged."""
         self.driver: SimGate | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self.board = Board(Memory(), tell=tell, save=lambda _: None)
+        self.board = JammingBoard(Memory(), tell=tell, save=lambda _: None)
 
     def run(self, change: Callable[[], Any] = lambda: None) -> Any:
         """Let time pass, do something to the board, and see what comes of it."""

@@ -31,14 +31,36 @@ class LaneMachines:
         self.gate = GateMachine(loop, rng, on_gate)
         self.printer = PrinterMachine(loop, rng, model, on_slip)
         self.reader_plugged = True
+        self.noise = self.stutter = 0.0
+        """Share of bytes that the reader's line damages; share of codes that are read several times."""
+        self._rng = rng
         self.reader: Callable[[bytes], None] | None = None
         self.queue = asyncio.Lock()
         """One person at a time stands before the reader."""
 
     def present(self, code: str) -> None:
         """Somebody holds a code in front of the reader."""
+        times = self._rng.randint(2, 4) if self.stutter and self._rng.random() < self.stutter else 1
+        for n in range(times):
+            self.loop.call_later(n * self._rng.uniform(0.05, 2.0), self._read, code, context=self.loop.outside)
+
+    def _read(self, code: str) -> None:
         if self.reader_plugged and self.reader is not None:
-            self.reader(code.encode() + b"\r")
+            self.reader(self._damaged(code.encode() + b"\r"))
+
+    def _damaged(self, line: bytes) -> bytes:
+        if not self.noise:
+            return line
+        rng, found = self._rng, bytearray()
+        for byte in line:
+            chance = rng.random()
+            if chance < self.noise:  # another byte, none, or one more
+                found += (bytes((rng.randrange(256),)), b"", bytes((byte, rng.randrange(256))))[
+                    int(chance * 3 / self.noise)
+                ]
+            else:
+                found.append(byte)
+        return bytes(found)
 
 
 class SimDevices(LaneDevices):

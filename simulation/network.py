@@ -11,6 +11,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
+from typing import Literal
 from zlib import crc32
 
 from delivery.engine import Publication
@@ -57,14 +58,14 @@ class Session:
 
     def publish(self, topic: str, payload: bytes, qos: int, retain: bool) -> None:
         """The client says something."""
-        for delay_s in self.broker.trips(self.client, qos):
+        for delay_s in self.broker.trips(self.client, qos, self.broker.mute):
             self._free_up = at = self._arrival(self._free_up, delay_s)
             loop = self.broker.loop
             loop.call_at(at, self.broker.route, self, topic, payload, qos, retain, context=loop.outside)
 
     def send(self, topic: str, payload: bytes, qos: int) -> None:
         """The broker has something for the client."""
-        for delay_s in self.broker.trips(self.client, qos):
+        for delay_s in self.broker.trips(self.client, qos, self.broker.deaf):
             self._free_down = at = self._arrival(self._free_down, delay_s)
             self.broker.loop.call_at(at, self._arrive, topic, payload, context=self.context)
 
@@ -88,13 +89,15 @@ class Session:
 
 
 class Broker:
-    """`cut_off`: clients whose packets vanish in both directions."""
+    """`cut_off`: clients whose packets vanish in both directions; `mute`: what they say vanishes; `deaf`: what they are told."""
 
     def __init__(self, loop: VirtualLoop, rng: Random, note: Note) -> None:
         self.loop, self.rng, self.note = loop, rng, note
         self.up = True
         self.weather = Weather()
         self.cut_off: set[str] = set()
+        self.mute: set[str] = set()
+        self.deaf: set[str] = set()
         self.sessions: dict[str, Session] = {}
         self.retained: dict[str, tuple[bytes, int]] = {}
         self.routed = 0
@@ -115,7 +118,7 @@ class Broker:
                 session.send(topic, payload, min(qos, wanted))
 
     def reachable(self, client: str) -> bool:
-        return self.up and client not in self.cut_off
+        return self.up and not any(client in lost for lost in (self.cut_off, self.mute, self.deaf))
 
     def forget(self, session: Session) -> None:
         if self.sessions.get(session.client) is session:
@@ -124,10 +127,10 @@ class Broker:
 
     # --- messages
 
-    def trips(self, client: str, qos: int) -> list[float]:
-        """How long each copy of a message is on its way; none: it is lost."""
+    def trips(self, client: str, qos: int, lost: set[str]) -> list[float]:
+        """How long each copy of a message is on its way; none: it is lost, as all of the clients in `lost`."""
         rng, weather = self.rng, self.weather
-        if client in self.cut_off or (qos == 0 and weather.lose and rng.random() < weather.lose):
+        if client in self.cut_off or client in lost or (qos == 0 and weather.lose and rng.random() < weather.lose):
             return []
         copies = 2 if weather.double and rng.random() < weather.double else 1
         low, high = HOP_S
@@ -162,13 +165,14 @@ class Broker:
     def _back(self) -> None:
         self.up = True
 
-    def cut(self, client: str, for_s: float) -> None:
-        """Nothing gets through to or from this client."""
-        self.cut_off.add(client)
+    def cut(self, client: str, for_s: float, way: Literal["both", "up", "down"] = "both") -> None:
+        """Nothing gets through to or from this client; or only one way."""
+        lost = {"both": self.cut_off, "up": self.mute, "down": self.deaf}[way]
+        lost.add(client)
         later, outside = self.loop.call_later, self.loop.outside
         if for_s > SILENCE_S and (session := self.sessions.get(client)) is not None:
             later(SILENCE_S, lambda: session.close(will=True), context=outside)
-        later(for_s, self.cut_off.discard, client, context=outside)
+        later(for_s, lost.discard, client, context=outside)
 
 
 class SimLink:

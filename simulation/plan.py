@@ -9,10 +9,14 @@ from dataclasses import dataclass, field
 from random import Random
 
 HOUR_S = 3600.0
-PROGRAM_FAULTS = ("kill", "kill_at_step", "kill_before_commit", "kill_after_commit", "stop", "lonely_death", "freeze", "disk_full", "slow_disk", "clock")  # fmt: skip
-NETWORK_FAULTS = ("cut", "lose", "double", "shuffle", "slow", "broker_restart", "swizzle", "handhelds_cut", "blackout")
-LANE_FAULTS = ("reader_out", "paper_end", "printer_power", "printer_cable", "printer_deaf", "gate_cable", "gate_noise",
-               "gate_power", "gate_mains", "gate_fault", "fire", "obstacle")  # fmt: skip
+PROGRAM_FAULTS = ("kill", "kill_at_step", "kill_before_commit", "kill_after_commit", "torn_commit", "stop", "lonely_death", "freeze", "disk_full", "slow_disk", "clock")  # fmt: skip
+NETWORK_FAULTS = ("cut", "one_way", "lose", "double", "shuffle", "slow", "broker_restart", "swizzle", "handhelds_cut", "blackout", "pos_line")  # fmt: skip
+LANE_FAULTS = ("reader_out", "reader_noise", "reader_stutter",
+               "paper_end", "cover_open", "cutter_jam", "printer_power", "printer_cable", "printer_deaf", "printer_slow",
+               "gate_cable", "gate_noise", "gate_power", "gate_mains", "gate_fault", "gate_jam", "fire", "obstacle",
+               "wrong_way", "intruder")  # fmt: skip
+RADIO_FAULTS = ("radio_out", "radio_flood")
+FAULTS = (*PROGRAM_FAULTS, *NETWORK_FAULTS, *LANE_FAULTS, *RADIO_FAULTS)
 QUIET_S = 120.0
 """No fault in the last part of a run: there everything must settle."""
 
@@ -95,7 +99,7 @@ class Plan:
         last_s = max(1.0, self.size.seconds - QUIET_S)
         count = round(self.size.faults * self.size.hours * rng.uniform(0.3, 1.7))
         # A run has a few kinds of faults, often: rare combinations of kinds are then frequent over many seeds.
-        kinds = rng.sample((*PROGRAM_FAULTS, *NETWORK_FAULTS, *LANE_FAULTS), k=rng.randint(3, 12))
+        kinds = rng.sample(FAULTS, k=rng.randint(3, 12))
         times = sorted(rng.uniform(0, last_s) for _ in range(count))
         return [self._fault(rng, number, at_s, rng.choice(kinds), last_s) for number, at_s in enumerate(times)]
 
@@ -103,6 +107,8 @@ class Plan:
         holders = [agent for agent, lanes in self.lanes.items() if lanes]
         if kind in LANE_FAULTS:
             target = rng.choice(self.machines)
+        elif kind in RADIO_FAULTS:
+            target = rng.choice(self.agents)
         else:  # programs at a lane and the hub have the most to lose
             target = rng.choice(["hub", *holders, *holders, *self.agents])
         for_s = min(rng.choice([0.1, 1.0, 5.0, 20.0, 60.0]) * (0.5 + rng.random()), last_s - at_s + 1.0)

@@ -1,6 +1,6 @@
 """A receipt printer on simulated time, and its driver with the real `PrintJobs`.
 
-The machine prints what its buffer holds, in order, as long as it has paper and power; each cut is a slip in somebody's hand.
+The machine prints what its buffer holds, in order, as long as it has paper, power and a closed cover; each cut is a slip in somebody's hand.
 The driver is that of `devices.printer` without its bytes: it sends, waits for the evidence, and finds out what became of a job
 in doubt exactly as the real one does (buffer worked off or cleared, then the counter of cuts).
 """
@@ -53,7 +53,11 @@ class PrinterMachine:
 
     def __init__(self, loop: VirtualLoop, rng: Random, model: Model, on_slip: Callable[[Slip], None]) -> None:
         self.loop, self.rng, self.model, self._on_slip = loop, rng, model, on_slip
-        self.paper = self.powered = self.plugged = True
+        self.powered = self.plugged = True
+        self.obstacles: set[str] = set()
+        """Why it can't print now, in words of `devices.status.FLAGS`: rec_empty, cover_open, cutter_error."""
+        self.slowness = 1.0
+        """How much longer than usual a slip takes."""
         self.deaf = 0.0
         """Share of its answers that are lost on the line."""
         self.cuts = rng.randrange(100, 9000)
@@ -75,14 +79,25 @@ class PrinterMachine:
             self._buffer.append(slip)
             self._go_on()
 
-    def set(self, *, paper: bool | None = None, powered: bool | None = None, plugged: bool | None = None) -> None:
-        """Paper ends or is put in, power goes or comes, the cable is pulled or put in."""
-        self.paper = self.paper if paper is None else paper
+    @property
+    def obstacle(self) -> str:
+        return min(self.obstacles, default="")
+
+    def hinder(self, word: str, on: bool) -> None:
+        """Paper ends, the cover is opened, the cutter jams; or that is over."""
+        (self.obstacles.add if on else self.obstacles.discard)(word)
+        self._changed()
+
+    def set(self, *, powered: bool | None = None, plugged: bool | None = None) -> None:
+        """Power goes or comes, the cable is pulled or put in."""
         self.plugged = self.plugged if plugged is None else plugged
         if powered is not None and not powered:
             self.clear()
         self.powered = self.powered if powered is None else powered
-        if self._printing is not None and not (self.paper and self.powered):
+        self._changed()
+
+    def _changed(self) -> None:
+        if self._printing is not None and (self.obstacles or not self.powered):
             self._printing.cancel()
             self._printing = None
         self._go_on()
@@ -105,9 +120,9 @@ class PrinterMachine:
         return self.reachable and not (self.deaf and self.rng.random() < self.deaf)
 
     def _go_on(self) -> None:
-        if self._buffer and self._printing is None and self.paper and self.powered:
+        if self._buffer and self._printing is None and self.powered and not self.obstacles:
             low, high = PRINT_S
-            after_s = low + self.rng.random() * (high - low)
+            after_s = (low + self.rng.random() * (high - low)) * self.slowness
             self._printing = self.loop.call_later(after_s, self._cut, context=self.loop.outside)
 
     def _cut(self) -> None:
@@ -162,8 +177,8 @@ class SimPrinter:
             for result in self._jobs.lost("port_lost"):
                 if (future := self._waiting.get(result.job_id)) is not None:
                     _settle(future, result)
-        elif not machine.paper:
-            self._jobs.obstacle("rec_empty", now)
+        elif machine.obstacle:
+            self._jobs.obstacle(machine.obstacle, now)
         power = PowerState.ONLINE if machine.reachable else PowerState.OFF_OFFLINE
         if power is not self._told:
             self._told = power
@@ -187,7 +202,7 @@ class SimPrinter:
             return "port_lost"
         if self._jobs.unsettled() not in ("", job_id):
             return "unsettled"
-        return "" if self._machine.paper else "rec_empty"
+        return self._machine.obstacle
 
     async def _send(self, job_id: str, document: Document) -> JobResult:
         loop, machine = asyncio.get_running_loop(), self._machine
@@ -225,14 +240,14 @@ class SimPrinter:
 
     async def _investigate(self, job_id: str, before: int | None) -> JobResult:
         machine = self._machine
-        stuck = machine.reachable and not machine.paper
+        stuck = machine.reachable and bool(machine.obstacle)
         drained = not stuck and await self._drained()
         cleared = not drained and machine.model.clears and machine.answers()
         if cleared:
             machine.clear()
         await asyncio.sleep(STATUS_S)
         drained = drained or cleared
-        proof = cleared and stuck and machine.reachable and not machine.paper
+        proof = cleared and stuck and machine.reachable and bool(machine.obstacle)
         after = await self._read_counter() if drained else None
         result = self._jobs.judge(job_id, Findings(before, after, drained, proof))
         if result.evidence is Evidence.CUT_COUNTER and result.may_reprint and machine.reachable:
@@ -252,7 +267,7 @@ class SimPrinter:
 
     async def _read_counter(self) -> int | None:
         machine = self._machine
-        if not machine.model.counts_cuts or not machine.reachable or not machine.paper:
+        if not machine.model.counts_cuts or not machine.reachable or machine.obstacle:
             return None
         if not await self._drained():  # the question waits in the buffer behind what is to be printed
             return None

@@ -55,6 +55,7 @@ class Program:
         self.disk = Disk(path, loop.time)
         self.disk.on_commit.append(self._committed)
         self.disk.on_rollback.append(self._rolled_back)
+        self.disk.on_torn.append(self._torn)
         self.process = Process(name, loop)
         self.process.alive = False
         self.lives: list[Process] = []
@@ -83,7 +84,7 @@ class Program:
         self.truth.excuse(self.name, math.inf if self.disk.full else self.loop.time())
         self._said.clear()
         self._taken.clear()
-        self.process.on_kill.append(lambda: self.truth.note(self.name, "is killed"))
+        self.process.on_kill.append(self._killed)
         self.process.on_kill.append(lambda: self.truth.excuse(self.name, math.inf))
         self.process.on_kill.append(self.stopped)
         try:
@@ -93,6 +94,18 @@ class Program:
 
     def _begin(self) -> None:
         raise NotImplementedError
+
+    def _torn(self, held: bool | None) -> None:
+        """The power went within a commit: it is there, or not; anything else is damage."""
+        self.truth.counts["torn commits that held" if held else "torn commits undone"] += 1
+        if held is None:
+            self.truth.breaks(
+                "a commit is whole", f"{self.name} finds neither what was before a torn commit nor what it wrote"
+            )
+
+    def _killed(self) -> None:
+        self.truth.note(self.name, "is killed")
+        self.truth.counts["killed"] += 1
 
     def stopped(self) -> None:
         """Its process is dead."""
@@ -173,6 +186,7 @@ class AgentProgram(Program):
         super().__init__(settings.agent, settings.database, *args)
         self.settings, self.machines = settings, machines
         self.agent: Agent | None = None
+        self.radio = True
         self._passages: list[str] = []
         self.main: asyncio.Task[None] | None = None
 
@@ -206,7 +220,7 @@ class AgentProgram(Program):
 
     def hears(self, advert: Advert) -> None:
         """Its radio has received something."""
-        if self.alive and self.agent is not None and self.agent.sightings is not None:
+        if self.radio and self.alive and self.agent is not None and self.agent.sightings is not None:
             self.process.soon(self.agent.sightings.on_advert, advert)
 
     def _committed(self) -> None:
@@ -249,6 +263,8 @@ class HubProgram(Program):
         super().__init__("hub", settings.database, *args)
         self.settings, self.keys, self.policy = settings, keys, policy
         self.hub: Hub | None = None
+        self.mishaps = 0.0
+        """Share of requests, and of their answers, that are lost between the POS and the hub."""
         self._heard: list[str] = []
         self.node: Node | None = None
 
@@ -293,7 +309,7 @@ class HubProgram(Program):
         """One request to its API, in one transaction. Raises TimeoutError when no answer comes, sqlite3.Error as told."""
         answer: asyncio.Future[T] = self.loop.create_future()
         low, high = HOP_S
-        if self.alive:
+        if self.alive and not self._mishap():
             self.process.soon(self._answer, act, answer, after_s=low + self.rng.random() * (high - low))
         async with asyncio.timeout(timeout_s):
             return await answer
@@ -306,7 +322,11 @@ class HubProgram(Program):
                 result = act(self.hub, tx)
         except sqlite3.Error:
             return  # an error page; whoever asked will ask again
-        self.loop.call_later(HOP_S[0], _give, answer, result, context=self.loop.outside)
+        if not self._mishap():
+            self.loop.call_later(HOP_S[0], _give, answer, result, context=self.loop.outside)
+
+    def _mishap(self) -> bool:
+        return bool(self.mishaps) and self.rng.random() < self.mishaps
 
 
 def _give(answer: asyncio.Future[T], result: T) -> None:

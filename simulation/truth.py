@@ -69,7 +69,6 @@ class Truth:
         self._hash = hashlib.sha256()
         self.said: dict[Key, int] = {}
         self.taken: dict[Key, int] = {}
-        self.flushed: dict[Key, set[int]] = {}
         self.issued: dict[str, str] = {}
         """Sale by exit code ID."""
         self.commands: dict[tuple[str, int], Opening] = {}
@@ -110,8 +109,6 @@ class Truth:
     def has_said(self, key: Key, seq: int) -> None:
         """A numbered message is on its sender's disk."""
         self.said[key] = max(self.said.get(key, 0), seq)
-        if key[2] == "sighting":
-            self.flushed.setdefault(key, set()).add(seq)
 
     def has_taken(self, key: Key, seq: int) -> None:
         """… is committed at its receiver."""
@@ -160,6 +157,12 @@ class Truth:
             state.reopened,
         ):
             self.busy_since[key] = self.now()
+
+    def phase_at(self, machine: str) -> str:
+        """What the lane at this machine is doing; "" before its agent has begun."""
+        agent, _, lane = machine.partition("-")
+        state = self.lanes.get((agent, lane))
+        return "" if state is None else state.phase.value
 
     def when(self, machine: str, phase: Phase) -> asyncio.Future[None]:
         """Done when the lane at this machine next comes to this phase."""

@@ -3,8 +3,9 @@
 import pytest
 
 from simulation.plan import Plan
-from simulation.safeguards import SAFEGUARDS, SIZE, Caught, hunt, table
-from simulation.store import simulate
+from simulation.run import simulate
+from simulation.safeguards.hunt import SIZE, Caught, hunt, table
+from simulation.safeguards.known import SAFEGUARDS
 
 
 @pytest.mark.row("C9")

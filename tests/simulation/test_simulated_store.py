@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from instore.sim_cli import app
 from simulation.campaign import Summary, line, replay, run_one
-from simulation.plan import LANE_FAULTS, NETWORK_FAULTS, PROGRAM_FAULTS, Plan, Size
+from simulation.plan import FAULTS, Plan, Size
 from simulation.run import Result, simulate
 from simulation.shrink import shrink
 
@@ -68,7 +68,7 @@ def test_faults_can_be_left_out_without_another_one_changing():
     some = {fault.number for fault in plan.faults[::3]}
     assert replace(plan, keep=frozenset(some)).faults == [fault for fault in plan.faults if fault.number in some]
     kinds = {fault.kind for seed in range(60) for fault in Plan(seed).faults}
-    assert kinds == {*PROGRAM_FAULTS, *NETWORK_FAULTS, *LANE_FAULTS}
+    assert kinds == set(FAULTS)
 
 
 def test_shrinking_keeps_the_few_faults_that_matter():

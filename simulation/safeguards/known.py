@@ -1,0 +1,55 @@
+"""All safeguards: what each is called, how it is taken out, and within how many seeds that is caught (issue 3, point 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from simulation.safeguards import in_delivery, in_hub, in_lanes
+
+LIMIT = 40
+"""Within so many seeds a missing safeguard is caught, if it does not say otherwise."""
+
+Out = Callable[[], AbstractContextManager[Any]]
+
+
+@dataclass(frozen=True)
+class Safeguard:
+    """What it is called, and how it is taken out."""
+
+    name: str
+    what: str
+    out: Out
+    limit: int = LIMIT
+    """Within so many seeds it is caught when it is missing."""
+
+
+SAFEGUARDS = (
+    Safeguard("number check", "a receiver takes every number", in_delivery.no_number_check),
+    Safeguard("gap check", "a receiver takes a number after a gap", in_delivery.gaps_are_taken),
+    Safeguard("single transaction", "marks are written in a transaction of their own, after the effects", in_delivery.marks_in_their_own_transaction),
+    Safeguard("acknowledge after commit", "a receiver acknowledges when it has handled, before the commit", in_delivery.acknowledged_before_commit),
+    Safeguard("on disk before it is said", "critical messages reach the disk in groups, as sightings do", in_delivery.not_on_disk_before_it_is_said),
+    Safeguard("synced commits", "synchronous=OFF, and every kill is a loss of power", in_delivery.commits_not_synced),
+    Safeguard("mark persistence", "marks of what was taken only in memory", in_delivery.marks_in_memory_only),
+    Safeguard("epoch per start", "one epoch for ever, numbers from 1 at each start", in_delivery.one_epoch_for_ever),
+    Safeguard("resend", "what was lost on the way is never sent again", in_delivery.never_sent_again),
+    Safeguard("effect ID at the printer", "a job in doubt is printed again without evidence", in_lanes.blind_reprint),
+    Safeguard("gate command number", "each try at the gate gets a new number", in_lanes.each_try_a_new_command),
+    Safeguard("used-code list of the lane", "a lane forgets which codes were used", in_lanes.no_list_of_used_codes),
+    Safeguard("lane state on disk", "a lane's state only in memory", in_lanes.lane_state_in_memory_only),
+    Safeguard("gate counters on disk", "the gate's counters only in memory", in_lanes.gate_counters_in_memory_only),
+    Safeguard("passage as evidence", "an opening that nobody used is told as a passage", in_lanes.opening_taken_for_passing),
+    Safeguard("late word of the gate", "only the newest transaction waits for a silent gate", in_lanes.only_the_last_silent_transaction, 400),
+    Safeguard("patience with paper", "a lane waits for paper without end", in_lanes.no_patience_with_paper),
+    Safeguard("offline policy", "a lane waits for the hub without end", in_lanes.no_offline_policy),
+    Safeguard("reservation", "a code that one lane holds is given to another", in_hub.no_reservation),
+    Safeguard("used codes at the hub", "the hub opens for a used code", in_hub.no_used_codes_at_the_hub),
+    Safeguard("use counts once", "a second passage with a code counts as an exit again", in_hub.use_is_not_checked, 400),
+    Safeguard("release", "what was reserved is never released", in_hub.nothing_is_released),
+    Safeguard("alerts are state", "an alert is sent once", in_hub.alerts_sent_once),
+    Safeguard("presence by start", "whom an agent heard before its restart stays heard", in_hub.presence_of_a_former_start),
+    Safeguard("repeated posts", "a sale that is posted again is booked again", in_hub.posts_booked_twice),
+)  # fmt: skip
