@@ -108,13 +108,16 @@ class HubSettings(Section):
     rules: Path
     messages: Path
     incentives: Path
+    coupons: Path | None = None
+    """Coupons from purchase history; None: there are none."""
     trace_days: Annotated[int, Field(ge=1, le=3650)] = 30
     """Traces older than this are deleted."""
 
     @model_validator(mode="after")
     def _files_differ(self) -> HubSettings:
-        if len({self.rules, self.messages, self.incentives}) != 3:
-            raise ValueError("rules, messages and incentives must be three different files")
+        files = [path for path in (self.rules, self.messages, self.incentives, self.coupons) if path]
+        if len(set(files)) != len(files):
+            raise ValueError("rules, messages, incentives and coupons must be different files")
         return self
 
 
@@ -131,10 +134,12 @@ def load_hub(settings_file: Path) -> HubSettings:
         name: resolve(settings_file, getattr(read, name)) for name in ("database", "rules", "messages", "incentives")
     }
     keys = tuple(resolve(settings_file, path) for path in read.exit_code.key_files)
+    coupons = read.coupons and resolve(settings_file, read.coupons)
     api = read.http.api_keys_file and resolve(settings_file, read.http.api_keys_file)
     return read.model_copy(
         update={
             **paths,
+            "coupons": coupons,
             "exit_code": read.exit_code.model_copy(update={"key_files": keys}),
             "http": read.http.model_copy(update={"api_keys_file": api}),
         }

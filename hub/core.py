@@ -14,6 +14,8 @@ from hub.arrivals import Arrivals
 from hub.database import alerts, times, trace
 from hub.exit_keys import KeyRing
 from hub.fleet import Fleet
+from hub.offers.offering import Offers
+from hub.offers.redeeming import Redeeming
 from hub.passages import Passages
 from hub.purchases import Purchases
 from hub.requests import Requests
@@ -38,6 +40,8 @@ class Hub:
         self.passages = Passages(settings.store.zone, self.counters)
         self.scans = Scans(settings, keys.public, policy, self.passages, self.counters)
         self.purchases = Purchases(settings, keys, policy, self.counters)
+        self.offers = Offers(settings.store.zone, policy, self.counters)
+        self.redeeming = Redeeming(policy, self.offers, self.counters)
         self.agents: dict[str, ClientState] = {}
         self.fleet = Fleet()
         self._handlers: dict[str, Callable[[Message, Tx], None]] = {
@@ -49,6 +53,7 @@ class Hub:
             "lane_passage": self.passages.on_passage,
             "alert_answer": self.requests.on_answer,
             "clerk_status": self.requests.on_clerk_status,
+            "coupon_kept": self.offers.on_kept,
             "agent_status": self._on_agent_status,
             "agent_heartbeat": self._on_heartbeat,
             "device_status": self.fleet.on_device,
@@ -92,6 +97,7 @@ class Hub:
     def tick(self, tx: Tx) -> None:
         """What time brings: alerts that are over, alerts to be sent again."""
         self.requests.tick(tx)
+        self.offers.tick(tx)
 
     def clean(self, tx: Tx) -> int:
         """Delete old traces, a bounded number at a time; returns how many. Call now and then."""

@@ -50,6 +50,11 @@ def withdraw(db: Connection, customer: str, purpose: Purpose, at: str) -> bool:
     )
 
 
+def any_known(db: Connection, customer: str) -> bool:
+    """Whether she was ever asked. A record of the store's own from before has no consents at all."""
+    return db.execute("SELECT 1 FROM consent WHERE customer = ? LIMIT 1", (customer,)).fetchone() is not None
+
+
 def purposes(db: Connection, customer: str) -> dict[Purpose, str]:
     """All consents in force: ID by purpose."""
     rows = db.execute("SELECT purpose, consent FROM consent WHERE customer = ? AND withdrawn IS NULL", (customer,))

@@ -128,4 +128,28 @@ MIGRATIONS: tuple[Migration, ...] = (
         ALTER TABLE customer ADD COLUMN rank_reason TEXT NOT NULL DEFAULT '';
         """,
     ),
+    # Coupons from purchase history, and where any coupon was used. Visits from before are decided: nobody is surprised.
+    (
+        "hub-4",
+        """
+        CREATE TABLE coupon (
+            coupon TEXT PRIMARY KEY, customer TEXT REFERENCES customer ON DELETE SET NULL, rule TEXT NOT NULL,
+            kind TEXT NOT NULL, title_ja TEXT NOT NULL, title_en TEXT NOT NULL, text_ja TEXT NOT NULL, text_en TEXT NOT NULL,
+            amount_minor INTEGER NOT NULL, points INTEGER NOT NULL, issued TEXT NOT NULL,
+            valid_from TEXT NOT NULL, valid_until TEXT NOT NULL,
+            state TEXT NOT NULL,                         -- offered, redeemed, expired, withdrawn
+            revision INTEGER NOT NULL, to_terminal INTEGER NOT NULL,
+            kept INTEGER NOT NULL                        -- the revision that her terminal has kept
+        );
+        CREATE INDEX coupon_by_customer ON coupon (customer);
+        CREATE INDEX coupon_by_rule ON coupon (rule);
+        CREATE INDEX coupon_open ON coupon (valid_until) WHERE state = 'offered';
+        CREATE TABLE redemption (                        -- of a coupon from history or from a lane: once
+            coupon TEXT PRIMARY KEY, sale TEXT NOT NULL, pos TEXT NOT NULL, at TEXT NOT NULL
+        );
+        ALTER TABLE visit ADD COLUMN coupons TEXT;       -- what was decided of them; NULL: not yet
+        UPDATE visit SET coupons = '';
+        CREATE INDEX visit_without_coupons ON visit (opened) WHERE coupons IS NULL;
+        """,
+    ),
 )

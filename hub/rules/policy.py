@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from config.coupons import CouponsFile
 from config.hub_settings import HubSettings
 from config.load import SettingsError, load
 from config.rules import IncentiveRule, IncentivesFile, MessagesFile, Points, Rank, RulesFile
 from hub.rules.condition import Condition, ConditionError, Finding, Names, Value
+from hub.rules.coupon_table import CouponTable, samples
 
 CUSTOMER: Mapping[str, Value] = {"rank": 0, "visits": 0, "average_purchase": 0, "points": 0, "spent": 0}
 """What a rule may ask about a customer, with an example of its type."""
@@ -46,6 +48,7 @@ class Policy:
     good: tuple[tuple[str, Condition], ...]
     messages: MessagesFile
     incentives: tuple[tuple[IncentiveRule, Condition], ...]
+    coupons: CouponTable = field(default_factory=CouponTable)
 
     def level(self, rank: str) -> int:
         """The place of a rank from the lowest (0); a rank that is no longer in the file is the lowest."""
@@ -96,12 +99,20 @@ def read_policy(settings: HubSettings) -> Policy:
     given = _compiled(
         settings.incentives, "incentive", [(rule.name, rule.when) for rule in incentives.incentive], purchase
     )
+    coupons = CouponTable()
+    if settings.coupons is not None:
+        file = load(settings.coupons, CouponsFile)
+        names = Names({**CUSTOMER, **samples(file.categories)}, ranks)
+        coupons = CouponTable(
+            file, tuple(_compiled(settings.coupons, "coupon", [(rule.name, rule.when) for rule in file.coupon], names))
+        )
     return Policy(
         tuple(rules.rank),
         rules.points,
         tuple(zip([rule.name for rule in rules.good_customer], good, strict=True)),
         messages,
         tuple(zip(incentives.incentive, given, strict=True)),
+        coupons,
     )
 
 

@@ -43,9 +43,8 @@ class RunningPolicy:
         return True
 
     def _look(self) -> tuple[tuple[int, int, int], ...]:
-        return tuple(
-            _stamp(path) for path in (self._settings.rules, self._settings.messages, self._settings.incentives)
-        )
+        own = self._settings
+        return tuple(_stamp(path) for path in (own.rules, own.messages, own.incentives, own.coupons) if path)
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

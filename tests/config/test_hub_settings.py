@@ -39,7 +39,7 @@ def test_the_shipped_settings_are_read_with_paths_relative_to_the_file(folder):
         ('database = "hub.sqlite"', "", "database is missing"),
         ("lifetime_s = 3600", "lifetime_s = 5", "exit_code.lifetime_s: .*greater than or equal to 60; found 5"),
         ('ws_url = "ws://127.0.0.1:9001"', 'ws_url = "http://x"', "http.ws_url: .*no WebSocket address"),
-        ('messages = "messages.toml"', 'messages = "rules.toml"', "three different files"),
+        ('messages = "messages.toml"', 'messages = "rules.toml"', "different files"),
         ('password_file = "hub-main.password"', "", "either password or password_file"),
     ],
 )
