@@ -130,10 +130,11 @@ def decode(topic: str, payload: bytes) -> Message:
     try:
         read = cast(Any, adapter(channel).validate_json(payload))
     except ValidationError as error:
-        raise _bad(topic, error) from None
+        raise _bad(topic, error, tell=channel.at_broker) from None
     expected = source_of(channel, ids)
     if read.source != expected:
-        raise BadMessage(topic, "wrong_source", f"source is {read.source!r}, on this topic only {expected!r} may speak")
+        found = f"source is {read.source!r}, " if channel.at_broker else ""
+        raise BadMessage(topic, "wrong_source", f"{found}on this topic only {expected!r} may speak")
     numbering = None
     if channel.stream is not None:
         if read.seq is None or read.epoch is None:
@@ -156,14 +157,15 @@ def decode(topic: str, payload: bytes) -> Message:
     )
 
 
-def _bad(topic: str, error: ValidationError) -> BadMessage:
+def _bad(topic: str, error: ValidationError, *, tell: bool) -> BadMessage:
+    """`tell`: say what was found. Not of what a member's terminal sends: it may be a reading, and this is logged."""
     first = error.errors(include_url=False, include_context=False)[0]
     if first["type"] == "json_invalid":
         return BadMessage(topic, "not_json", f"this is no JSON ({first['msg']})")
     where = ".".join(str(part) for part in first["loc"])[:120] or "message"
-    found = repr(first.get("input"))[:80]
+    found = f", found {repr(first.get('input'))[:80]}" if tell else ""
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return BadMessage(topic, "schema", f"{where}: {first['msg']}, found {found}{more}")
+    return BadMessage(topic, "schema", f"{where}: {first['msg']}{found}{more}")
 
 
 def channel(name: str) -> Channel:

@@ -20,9 +20,11 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
+
+import structlog
 
 from contract.access import Principal
 from contract.envelope import Message, Numbering, encode
@@ -39,11 +41,17 @@ from delivery.transaction import Publication, Tx
 
 __all__ = ["Engine", "Publication", "Tx"]
 
+log = structlog.get_logger()
+
+Outlet = Callable[[str, Publication], None]
+"""(customer, what to tell her terminals), called after the commit."""
+
 
 class Engine:
     """The delivery of one program: its streams to each peer, its marks, and the transactions of its application.
 
-    `me` is who we are at the broker; `handle(message, tx)` is the application. `rng` gives only jitter.
+    `me` is who we are at the broker; `handle(message, tx)` is the application. `rng` gives only jitter. `outlet`, if set, takes
+    what is not for the broker (decision 0011).
     """
 
     def __init__(self, journal: Journal, me: Principal, store: str, handle: Handle, *, clock: Clock | None = None,
@@ -60,6 +68,7 @@ class Engine:
         self._marks = journal.marks()
         self._receiver = Receiver(me, store, journal, self.outgoing, self._marks, Complaints())
         self._publications: list[Publication] = []
+        self.outlet: Outlet | None = None
 
     # --- what the application says
 
@@ -74,7 +83,11 @@ class Engine:
             tx.on_rollback(lambda: self._take_back(key))
         body = encode(Message(channel, route.ids, data, message_id, route.source, tx.utc, visit, cause, numbering))
         if key is None or numbering is None:
-            tx.published.append(Publication(route.topic, body, channel.qos, channel.retain, channel.expiry_s))
+            publication = Publication(route.topic, body, channel.qos, channel.retain, channel.expiry_s)
+            if channel.at_broker:
+                tx.published.append(publication)
+            else:
+                tx.to_terminals.append((route.ids[Role.CUSTOMER.value], publication))
             return message_id
         entry = Entry(self.epoch, numbering.seq, route.topic, body, queued=tx.now)
         if channel.stream is Stream.CRITICAL:
@@ -120,8 +133,21 @@ class Engine:
             self._publications += tx.published
         elif tx.published:
             self.counters["unsent_state"] += len(tx.published)  # state is said again on connection
+        for customer, publication in tx.to_terminals:
+            self._hand_out(customer, publication)
         for effect in tx.effects:
             effect()
+
+    def _hand_out(self, customer: str, publication: Publication) -> None:
+        """To a member's terminals. The transaction is kept already: nothing that goes wrong here may look as if it were not."""
+        if self.outlet is None:
+            self.counters["unsent_to_terminals"] += 1  # state too: a terminal is told at its next connection
+            return
+        try:
+            self.outlet(customer, publication)
+        except Exception as error:
+            self.counters["outlet_errors"] += 1
+            log.error("the outlet to members' terminals failed", topic=publication.topic, error=type(error).__name__)
 
     # --- what arrives
 
@@ -136,9 +162,18 @@ class Engine:
         except Spoilt:
             self._receive(batch, careful=True)
 
-    def _receive(self, batch: Sequence[tuple[str, bytes]], *, careful: bool) -> None:
+    def from_terminal(self, customer: str, topic: str, payload: bytes) -> str:
+        """Take one message that the terminal of `customer`, signed in, sent over the hub's WebSocket, in one transaction.
+
+        Returns "", or the reason for which it was refused: a word of `contract.errors.ContractError`, `not_mine` (it speaks
+        for another), `handler` (the application failed on it). What a terminal sends may be readings: of what does not fit
+        only the reason is kept (row C11). Raises sqlite3.Error when the disk fails: then nothing was taken.
+        """
+        return self._receive([(topic, payload)], careful=True, terminal=customer)
+
+    def _receive(self, batch: Sequence[tuple[str, bytes]], *, careful: bool, terminal: str | None = None) -> str:
         tx = self._tx()
-        taking = Taking(self._receiver, self.handle, tx, careful=careful)
+        taking = Taking(self._receiver, self.handle, tx, careful=careful, terminal=terminal)
         self.journal.db.execute("BEGIN IMMEDIATE")
         try:
             for topic, payload in batch:
@@ -157,6 +192,7 @@ class Engine:
         self._committed(tx)
         for key, again in taking.receipts.items():
             self._acknowledge(key, taking.taken(key), again)
+        return taking.refused
 
     def _mark(self, taking: Taking) -> list[tuple[str, str, str]]:
         """Write the new marks; returns those of old epochs that are forgotten for it."""

@@ -73,6 +73,12 @@ class Node:
             yield tx
         self.publish_now()
 
+    def from_terminal(self, customer: str, topic: str, payload: bytes) -> str:
+        """Take one message of a member's terminal, at once; as `Engine.from_terminal`. Raises sqlite3.Error."""
+        refused = self.engine.from_terminal(customer, topic, payload)
+        self.publish_now()
+        return refused
+
     def poke(self) -> None:
         """Make the pump go round once, also without work."""
         self._wake.set()

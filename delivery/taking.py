@@ -9,6 +9,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -17,6 +18,7 @@ from contract.envelope import Message, decode
 from contract.errors import ContractError
 from contract.messages import Role
 from contract.payloads import Receipt
+from contract.topics import parse
 from delivery.complaints import Complaints
 from delivery.journal import Journal
 from delivery.outgoing import Outgoing
@@ -47,10 +49,19 @@ class Receiver:
 
 
 class Taking:
-    """`handle` is the application. `careful`: a savepoint around each message, so that one on which the application fails is undone alone."""
+    """`handle` is the application. `careful`: a savepoint around each message, so that one on which the application fails is undone alone.
 
-    def __init__(self, receiver: Receiver, handle: Handle, tx: Tx, *, careful: bool) -> None:
-        self.receiver, self.handle, self.tx = receiver, handle, tx
+    `terminal`: whose terminal speaks over the hub's WebSocket; None: the batch came from the broker. What terminals may say
+    is refused at the broker's door, and the other way round; and of it nothing but the reason is ever written down: it may
+    be somebody's readings (row C11).
+    """
+
+    def __init__(
+        self, receiver: Receiver, handle: Handle, tx: Tx, *, careful: bool, terminal: str | None = None
+    ) -> None:
+        self.receiver, self.handle, self.tx, self.terminal = receiver, handle, tx, terminal
+        self.refused = ""
+        """Why the last message that was not taken was not."""
         self.marks: dict[Key, int] = {}
         """The highest numbers taken in this batch."""
         self.receipts: dict[Key, bool] = {}
@@ -69,16 +80,18 @@ class Taking:
         except ContractError as error:
             self._does_not_fit(topic, payload, error)
             return
-        if not self._is_for_us(message):
-            self.counted["quarantined"] += 1
-            self.counted["quarantined_not_mine"] += 1
-            self._keep(topic, "not_mine", f"not for {self.receiver.me.username}", payload)
+        if why := self._is_not_for_us(message):
+            self._count_refused("not_mine")
+            self._keep(topic, "not_mine", why, payload)
             return
         if isinstance(message.data, Receipt):
             peer = "hub" if self.receiver.me.role is not Role.HUB else f"agent/{message.ids['agent']}"
             self.receiver.outgoing.on_receipt(peer, message.data, self.tx.now)
             return
-        self.receiver.outgoing.on_heard("hub" if message.channel.publisher is Role.HUB else message.source, self.tx.now)
+        if self.terminal is None:
+            self.receiver.outgoing.on_heard(
+                "hub" if message.channel.publisher is Role.HUB else message.source, self.tx.now
+            )
         if message.numbering is None:
             self._hand_over(message, topic, payload)
         else:
@@ -103,11 +116,18 @@ class Taking:
             self.counted["gaps"] += 1
             self.receipts[key] = True
 
-    def _is_for_us(self, message: Message) -> bool:
+    def _is_not_for_us(self, message: Message) -> str:
         """A broker with other rules than ours may bring what is for others: it is neither applied nor acknowledged."""
         me = self.receiver.me
-        return (me.role in message.channel.subscribers and message.store == self.receiver.store
+        if message.channel.at_broker is not (self.terminal is None):
+            return "came by the broker" if self.terminal is None else "is for the broker"
+        if self.terminal is not None:
+            speaks_for = {message.ids[Role.CUSTOMER.value], getattr(message.data, Role.CUSTOMER.value, self.terminal)}
+            if speaks_for != {self.terminal}:
+                return f"the terminal of {self.terminal} speaks for another"
+        mine = (me.role in message.channel.subscribers and message.store == self.receiver.store
                 and message.ids.get(me.role.value, me.id) == me.id)  # fmt: skip
+        return "" if mine else f"not for {me.username}"
 
     # --- the application
 
@@ -139,23 +159,53 @@ class Taking:
 
     # --- what does not fit
 
-    def _does_not_fit(self, topic: str, payload: bytes, error: ContractError) -> None:
+    def _count_refused(self, reason: str) -> None:
+        self.refused = reason
         self.counted["quarantined"] += 1
-        self.counted[f"quarantined_{error.reason}"] += 1
+        self.counted[f"quarantined_{reason}"] += 1
+
+    def _does_not_fit(self, topic: str, payload: bytes, error: ContractError) -> None:
+        self._count_refused(error.reason)
         if self.receiver.complaints.may(topic, self.tx.now):
             self._keep(topic, error.reason, error.detail, payload)
-            log.warning("message quarantined", topic=error.topic, reason=error.reason, detail=error.detail)
+            log.warning("message quarantined", topic=self._shown(topic), reason=error.reason,
+                        detail=error.detail if error.reason != "unknown_topic" else "")  # fmt: skip
         else:
             self.counted["quarantined_unkept"] += 1
 
     def _spoilt(self, message: Message, topic: str, payload: bytes, error: Exception) -> None:
-        self.counted["quarantined"] += 1
-        self.counted["quarantined_handler"] += 1
-        if self.receiver.complaints.may(topic, self.tx.now):
+        self._count_refused("handler")
+        if not self.receiver.complaints.may(topic, self.tx.now):
+            self.counted["quarantined_unkept"] += 1
+        elif message.channel.at_broker:
             self._keep(topic, "handler", f"{type(error).__name__}: {error}", payload)
             log.error("message could not be handled", topic=topic, id=message.id, error=repr(error), exc_info=True)
-        else:
-            self.counted["quarantined_unkept"] += 1
+        else:  # an exception's text and its frames may show a reading
+            where = _place(error)
+            self._keep(topic, "handler", f"{type(error).__name__} in {where}", payload)
+            log.error("message could not be handled", topic=topic, error=type(error).__name__, where=where)
 
     def _keep(self, topic: str, reason: str, detail: str, payload: bytes) -> None:
-        self.receiver.journal.quarantine(self.tx.utc.isoformat(), topic, reason, detail, payload)
+        kept = b"" if self._is_private(topic) else payload
+        self.receiver.journal.quarantine(self.tx.utc.isoformat(), self._shown(topic), reason, detail, kept)
+
+    def _is_private(self, topic: str) -> bool:
+        return self.terminal is not None or f"/{Role.CUSTOMER.value}/" in topic
+
+    def _shown(self, topic: str) -> str:
+        """A terminal's topic only when it is one of the contract: a text of its own could say anything."""
+        if self.terminal is None:
+            return topic
+        try:
+            parse(topic)
+        except ContractError:
+            return f"terminal of {self.terminal}"
+        return topic
+
+
+def _place(error: Exception) -> str:
+    """File and line where it happened."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return "?" if at is None else f"{Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}"

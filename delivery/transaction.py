@@ -22,6 +22,7 @@ class Publication:
     expiry_s: int | None = None
 
 
+Mark = tuple[int, int, int, int, int]
 Say = Callable[["Tx", str, Payload, str | None, str | None, dict[str, str]], str]
 """(tx, name, data, visit, cause, ids) to the message's ID."""
 
@@ -37,6 +38,8 @@ class Tx:
         self._say = say
         self.posted: list[tuple[tuple[str, str], Entry]] = []
         self.published: list[Publication] = []
+        self.to_terminals: list[tuple[str, Publication]] = []
+        """(customer, what to tell her terminals): never to the broker."""
         self.effects: list[Callable[[], None]] = []
         self.undo: list[Callable[[], None]] = []
 
@@ -44,7 +47,8 @@ class Tx:
         """Say something; returns its message ID.
 
         `name` is a row of `contract.messages`, `ids` the levels of its topic other than our own. Numbered rows are stored
-        in this transaction and sent until they are acknowledged; others are published once, after the commit.
+        in this transaction and sent until they are acknowledged; others are published once, after the commit. What is said to a
+        member's terminal (`customer=ID`) goes to `Engine.outlet`, whether the broker is there or not.
         """
         return self._say(self, name, data, visit, cause, ids)
 
@@ -56,13 +60,14 @@ class Tx:
         """Put something in memory right again if this transaction comes to nothing."""
         self.undo.append(undo)
 
-    def mark(self) -> tuple[int, int, int, int]:
+    def mark(self) -> Mark:
         """Where this transaction is now, for `back_to`."""
-        return len(self.posted), len(self.published), len(self.effects), len(self.undo)
+        return len(self.posted), len(self.published), len(self.to_terminals), len(self.effects), len(self.undo)
 
-    def back_to(self, mark: tuple[int, int, int, int] = (0, 0, 0, 0)) -> None:
+    def back_to(self, mark: Mark = (0, 0, 0, 0, 0)) -> None:
         """Take back what came since: nothing of it is said or done, and what is in memory is put right, newest first."""
-        posted, published, effects, undo = mark
+        posted, published, to_terminals, effects, undo = mark
         for put_right in reversed(self.undo[undo:]):
             put_right()
-        del self.posted[posted:], self.published[published:], self.effects[effects:], self.undo[undo:]
+        del self.posted[posted:], self.published[published:], self.to_terminals[to_terminals:]
+        del self.effects[effects:], self.undo[undo:]

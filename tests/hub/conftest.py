@@ -17,7 +17,7 @@ from contract.envelope import Message, Numbering, decode, encode, source_of
 from contract.messages import BY_NAME, Role
 from contract.payloads import AlertAnswer, ClerkStatus, LaneOpened, LanePassage, LanePrinted, LaneScan, Sighting
 from delivery.clock import Clock
-from delivery.engine import Engine
+from delivery.engine import Engine, Publication
 from delivery.journal import Journal
 from hub.core import Hub
 from hub.database.schema import MIGRATIONS
@@ -52,6 +52,8 @@ class Store:
         self.journal = Journal(self.settings.database, MIGRATIONS)
         clock = Clock(monotonic=lambda: (self.now - START).total_seconds(), utc=lambda: self.now)
         self.engine = Engine(self.journal, Principal(Role.HUB, "main"), "ginza", self.hub.handle, clock=clock)
+        self.engine.outlet = lambda _customer, publication: self._to_terminals.append(publication)
+        self._to_terminals: list[Publication] = []
         self.engine.link_up()
         self.numbers: dict[tuple[str, str], int] = defaultdict(int)
         self._epoch += 1
@@ -88,8 +90,13 @@ class Store:
         self.engine.receive(batch)
         return self.listen()
 
+    def terminal(self, customer: str, name: str, data) -> str:
+        """The terminal of `customer` says something; returns why it was refused, or nothing."""
+        return self.engine.from_terminal(customer, *self.bytes_of(name, data, customer=customer))
+
     def listen(self) -> list[Message]:
-        new = [decode(each.topic, each.payload) for each in self.engine.poll()]
+        wire, self._to_terminals = [*self.engine.poll(), *self._to_terminals], []
+        new = [decode(each.topic, each.payload) for each in wire]
         new = [message for message in new if message.channel.name != "receipt_up"]
         self.said += new
         return new
