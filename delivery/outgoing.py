@@ -21,6 +21,8 @@ SIGHTINGS_MAX = 200_000
 """Sightings kept while the hub is away: at 300 bytes 60 MB. Beyond, the oldest are dropped, counted and declared."""
 FLUSH_S = 1.0
 """Sightings reach the disk in groups, at most one sync a second (SD cards wear)."""
+FORGET_MOST, FORGET_AGAIN_S = 300, 0.05
+"""Deleted in one transaction: some 3 ms, in which a scan waits. A backlog that is being acknowledged leaves the disk in many."""
 BODIES_MAX = 2 * WINDOW
 """Beyond so many waiting messages per stream, bodies that are on disk leave the memory."""
 
@@ -46,7 +48,8 @@ class Outgoing:
     def _stream(self, key: Key) -> OutStream:
         stream = self.streams.get(key)
         if stream is None:
-            stream = self.streams[key] = OutStream(jitter=self._jitter)
+            patient = key[1] == Stream.SIGHTING
+            stream = self.streams[key] = OutStream(jitter=self._jitter, patient=patient)
         return stream
 
     # --- what comes in
@@ -111,8 +114,9 @@ class Outgoing:
 
     def forget_some(self) -> int:
         """Delete what is acknowledged, in the running transaction; give the answer to `forgotten` after its commit."""
-        self._journal.forget(self._forget)
-        return len(self._forget)
+        some = self._forget[:FORGET_MOST]
+        self._journal.forget(some)
+        return len(some)
 
     def forgotten(self, count: int) -> None:
         """The first so many are off the disk."""
@@ -146,6 +150,8 @@ class Outgoing:
             self._counters["flush_failed"] += 1
             raise
         self.forgotten(forgotten)
+        if self._forget:
+            self.flush_at = self._clock.monotonic() + FORGET_AGAIN_S
         for key, entry in waiting:
             if len(self.streams[key]) > BODIES_MAX:
                 entry.body = None

@@ -26,6 +26,13 @@ RESEND_MAX_S = 30.0
 WINDOW_FIRST, WINDOW_LEAST = 64, 8
 """A path that is new, or that lost something, is tried with little: a broker that can't keep up would otherwise be buried
 under resends of what it still holds (seen: 1,000 of them queued, and nothing new came through any more)."""
+DEEP, DEEP_WINDOW = 1000, 128
+"""More than so many waiting are a backlog of an absence. It goes out in portions, with fewer on the way, so that what is live
+passes between them: at full speed it took whole processors at both ends."""
+PORTION, PORTION_S = 30, 0.01
+"""3,000 a second: 100,000 in 35 s."""
+CATCH_UP_S = 0.05
+"""A portion that comes late by more does not bring the next ones nearer."""
 EPOCHS_KEPT = 50
 """Starts of a sender within one absence whose losses are all declared."""
 SILENCE_S = 3.0
@@ -71,11 +78,12 @@ class Entry:
 class OutStream:
     """What one peer has not acknowledged yet, in order, and what of it to put on the wire now.
 
-    `jitter` gives numbers in 0 … 1; it spreads the resends of many agents after a broker came back.
+    `jitter` gives numbers in 0 … 1; it spreads the resends of many agents after a broker came back. `patient`: a backlog of
+    this stream takes its time (`DEEP`).
     """
 
     def __init__(self, *, jitter: Callable[[], float], window: int = WINDOW, first_s: float = RESEND_FIRST_S,
-                 max_s: float = RESEND_MAX_S) -> None:  # fmt: skip
+                 max_s: float = RESEND_MAX_S, patient: bool = False) -> None:  # fmt: skip
         self.pending: deque[Entry] = deque()
         self._sent = 0  # how many of `pending`, from the front, are on the way
         self._window_max = window
@@ -87,6 +95,7 @@ class OutStream:
         self._deadline: float | None = None
         self._asked_again: tuple[str, int] | None = None
         self._heard = float("-inf")
+        self._patient, self._portion_at = patient, float("-inf")
         self.resends = 0
 
     def __len__(self) -> int:
@@ -126,7 +135,8 @@ class OutStream:
         while self.pending and self.pending[0].epoch == epoch and self.pending[0].seq <= taken:
             done.append(self._pop())
         if done:
-            self._window = min(self._window_max, self._window + len(done))
+            most = DEEP_WINDOW if self._is_deep else self._window_max
+            self._window = max(self._window, min(most, self._window + len(done)))
             self._learn(done[-1], now)
             self._deadline = None if not self._sent else now + self._wait_s
         if again and self.pending:
@@ -169,7 +179,7 @@ class OutStream:
             self._window = max(WINDOW_LEAST, self._window // 4)
             self._asked_again = None
             self._go_back()
-        upto = min(self._window, len(self.pending))
+        upto = min(self._room(now), len(self.pending))
         if self._sent >= upto:
             return []
         first = self.pending[0]
@@ -178,10 +188,22 @@ class OutStream:
             entry.sent = now
             entry.times += 1
         if found:
+            if self._is_deep:
+                self._portion_at = max(self._portion_at, now - CATCH_UP_S) + PORTION_S
             self._sent += len(found)
             if self._deadline is None:
                 self._deadline = now + self._wait_s * (1 + 0.25 * self._jitter())
         return found
+
+    @property
+    def _is_deep(self) -> bool:
+        return self._patient and len(self.pending) > DEEP
+
+    def _room(self, now: float) -> int:
+        """How many may be on the way now."""
+        if not self._is_deep:
+            return self._window
+        return min(self._window, DEEP_WINDOW, self._sent + PORTION) if now >= self._portion_at else self._sent
 
     def nudge(self, now: float) -> None:
         """The peer was heard. After a silence it was away: do not wait for the end of a long back-off."""
@@ -192,4 +214,10 @@ class OutStream:
 
     def next_deadline(self) -> float | None:
         """When `due` wants to be asked again even if nothing happens; None: never."""
-        return self._deadline if self.pending else None
+        if not self.pending:
+            return None
+        if not self._is_deep or self._sent >= min(self._window, DEEP_WINDOW):
+            return self._deadline
+        if self.pending[self._sent].epoch != self.pending[0].epoch:
+            return self._deadline  # the older epoch is waited for
+        return self._portion_at if self._deadline is None else min(self._portion_at, self._deadline)

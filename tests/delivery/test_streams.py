@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from delivery.streams import EPOCHS_KEPT, RESEND_FIRST_S, Entry, OutStream, Verdict, declared_lost, judge
+from delivery.streams import (
+    CATCH_UP_S,
+    DEEP,
+    DEEP_WINDOW,
+    EPOCHS_KEPT,
+    PORTION,
+    PORTION_S,
+    RESEND_FIRST_S,
+    WINDOW_FIRST,
+    Entry,
+    OutStream,
+    Verdict,
+    declared_lost,
+    judge,
+)
 
 
 def stream(count: int, window: int = 500, epoch: str = "e1") -> OutStream:
@@ -221,3 +235,63 @@ def test_a_sender_that_starts_for_ever_stays_bounded() -> None:
     while len(out) > 5:
         out.drop_oldest()
     assert [entry.epoch for entry in out.pending] == [f"e{n}" for n in range(3 * EPOCHS_KEPT - 5, 3 * EPOCHS_KEPT)]
+
+
+def deep(count: int) -> OutStream:
+    out = OutStream(jitter=lambda: 0.0, patient=True)
+    for seq in range(1, count + 1):
+        out.add(Entry("e1", seq, "t", b"x"))
+    return out
+
+
+def test_a_backlog_goes_out_in_portions() -> None:
+    out = deep(DEEP + 2000)
+    now, seen = 100.0, []
+    while len(out) > DEEP:
+        found = numbers(out, now)
+        assert len(found) <= PORTION
+        seen += found
+        if found:
+            out.acknowledged("e1", found[-1], False, now)
+        now = max(now, out.next_deadline() or now) + 0.001
+    assert seen == list(range(1, len(seen) + 1))
+    assert len(seen) / (now - 100.0) == pytest.approx(PORTION / PORTION_S, rel=0.1)
+    found = numbers(out, now)
+    assert PORTION < len(found) <= DEEP_WINDOW + PORTION  # the rest as ever
+
+
+def test_a_backlog_has_few_on_the_way_and_does_not_ask_for_a_turn_in_vain() -> None:
+    out = deep(DEEP + 2000)
+    now, sent = 100.0, 0
+    while found := numbers(out, now):
+        sent += len(found)
+        now += PORTION_S
+    assert sent == WINDOW_FIRST
+    assert out.next_deadline() == pytest.approx(100.0 + RESEND_FIRST_S)
+    out.acknowledged("e1", sent, False, now)
+    while found := numbers(out, now):
+        sent += len(found)
+        now += PORTION_S
+    assert sent == WINDOW_FIRST + DEEP_WINDOW
+
+
+def test_a_backlog_that_was_held_up_does_not_come_as_a_flood() -> None:
+    out = deep(DEEP + 2000)
+    for seq in (30, 60, 90):
+        assert numbers(out, 100.0)[-1] == seq
+        out.acknowledged("e1", seq, False, 100.0)
+    total = 0
+    while found := numbers(out, 105.0):
+        total += len(found)
+        out.acknowledged("e1", found[-1], False, 105.0)
+    assert total <= PORTION * (CATCH_UP_S / PORTION_S + 1)
+
+
+def test_a_backlog_of_two_lives_waits_for_the_older_one() -> None:
+    out = OutStream(jitter=lambda: 0.0, patient=True)
+    out.add(Entry("e0", 7, "t", b"x"))
+    for seq in range(1, DEEP + 100):
+        out.add(Entry("e1", seq, "t", b"x"))
+    assert numbers(out, 100.0) == [7]
+    assert numbers(out, 100.0 + PORTION_S) == []
+    assert out.next_deadline() == pytest.approx(100.0 + RESEND_FIRST_S)
