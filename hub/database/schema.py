@@ -152,4 +152,54 @@ MIGRATIONS: tuple[Migration, ...] = (
         CREATE INDEX visit_without_coupons ON visit (opened) WHERE coupons IS NULL;
         """,
     ),
+    # An alert may be of one of several treatments or coupons in a visit, goes to a group, has an outcome. What a good customer's
+    # terminal was asked for and what was decided: never a reading. A new table, since SQLite can't take a UNIQUE off one.
+    (
+        "hub-5",
+        """
+        CREATE TABLE alert_new (
+            alert TEXT PRIMARY KEY, visit TEXT NOT NULL REFERENCES visit ON DELETE CASCADE, kind TEXT NOT NULL,
+            subject TEXT NOT NULL DEFAULT '',            -- which treatment, which coupon
+            customer TEXT NOT NULL, state TEXT NOT NULL, holder TEXT, outcome TEXT,
+            suggested TEXT,                              -- the outcome that a sale suggests while nobody has said one
+            revision INTEGER NOT NULL, message_ja TEXT NOT NULL, message_en TEXT NOT NULL,
+            raised TEXT NOT NULL, expires TEXT NOT NULL, changed TEXT NOT NULL, sent TEXT NOT NULL,
+            escalate_at TEXT,                            -- when it goes to the group; NULL: never, or it was tried
+            sense_at TEXT,                               -- when to ask her terminal; NULL: not, or not again
+            cause TEXT,                                  -- message that its newest state comes from
+            UNIQUE (visit, kind, subject)
+        );
+        INSERT INTO alert_new (alert, visit, kind, customer, state, holder, revision, message_ja, message_en, raised, expires,
+                               changed, sent, cause)
+            SELECT alert, visit, kind, customer, state, holder, revision, message_ja, message_en, raised, expires, changed, sent,
+                   cause FROM alert;
+        CREATE TABLE alert_clerk_new (
+            alert TEXT NOT NULL REFERENCES alert_new ON DELETE CASCADE, clerk TEXT NOT NULL, role TEXT NOT NULL,
+            declined INTEGER NOT NULL DEFAULT 0,
+            PRIMARY KEY (alert, clerk)
+        ) WITHOUT ROWID;
+        INSERT INTO alert_clerk_new SELECT alert, clerk, role, declined FROM alert_clerk;
+        DROP TABLE alert_clerk;
+        DROP TABLE alert;
+        ALTER TABLE alert_new RENAME TO alert;
+        ALTER TABLE alert_clerk_new RENAME TO alert_clerk;
+        CREATE INDEX alert_by_change ON alert (changed);
+        CREATE INDEX alert_by_customer ON alert (customer);
+        CREATE INDEX alert_open ON alert (visit) WHERE state IN ('offered', 'accepted', 'declined');
+        CREATE INDEX alert_to_sense ON alert (sense_at) WHERE sense_at IS NOT NULL;
+        CREATE INDEX alert_clerk_by_clerk ON alert_clerk (clerk);
+
+        CREATE TABLE sensing (
+            request TEXT PRIMARY KEY, visit TEXT NOT NULL REFERENCES visit ON DELETE CASCADE, customer TEXT NOT NULL,
+            consent TEXT NOT NULL,                       -- the consent that it rests on
+            readings TEXT NOT NULL,                      -- which were asked for
+            sent TEXT NOT NULL, deadline TEXT NOT NULL,
+            state TEXT NOT NULL,                         -- asked, answered, refused, silent
+            rule TEXT NOT NULL DEFAULT '', treatment TEXT, decided TEXT NOT NULL DEFAULT ''  -- without values
+        );
+        CREATE INDEX sensing_by_visit ON sensing (visit);
+        CREATE INDEX sensing_by_customer ON sensing (customer);
+        CREATE INDEX sensing_open ON sensing (deadline) WHERE state = 'asked';
+        """,
+    ),
 )
