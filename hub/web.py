@@ -1,6 +1,7 @@
 """The hub's HTTP side: sales from the POS, traces, health, metrics, pages. Runs in the hub's own loop: no thread touches SQLite.
 
 POST /api/v1/sales            Authorization: Bearer KEY; body and answer: `hub.purchases`
+     /api/v1/coupons/…        Authorization: Bearer KEY; `hub.offers.api`
 GET  /api/v1/trace/{visit}    Authorization: Bearer KEY; `last` for the newest
 GET  /healthz                 200, or 503 when the database can't be written
 GET  /metrics                 Prometheus
@@ -26,6 +27,7 @@ from hub.core import Hub
 from hub.disk_probe import DiskProbe
 from hub.explain import NothingToExplain, as_dict, explain_from
 from hub.metrics import Metrics
+from hub.offers import api as coupons_api
 from hub.purchases import SalePost, SaleRefused, SaleTaken
 from hub.rules.reload import RunningPolicy
 
@@ -61,6 +63,7 @@ def build(hub: Hub, node: Node, policy: RunningPolicy, api_keys: dict[str, str])
     gate, metrics = Gate(api_keys), Metrics(hub, node, policy, disk)
     _errors(app, disk)
     _api(app, hub, node, gate)
+    app.include_router(coupons_api.router(hub.redeeming, node, gate))
     _state(app, node, policy, metrics, disk)
     _pages(app, hub)
     return app
