@@ -14,6 +14,7 @@ from hub.arrivals import Arrivals
 from hub.database import alerts, times, trace
 from hub.exit_keys import KeyRing
 from hub.fleet import Fleet
+from hub.members.terminals import Terminals
 from hub.offers.offering import Offers
 from hub.offers.redeeming import Redeeming
 from hub.passages import Passages
@@ -42,6 +43,10 @@ class Hub:
         self.purchases = Purchases(settings, keys, policy, self.counters)
         self.offers = Offers(settings.store.zone, policy, self.counters)
         self.redeeming = Redeeming(policy, self.offers, self.counters)
+        self.terminals = Terminals()
+        """Whose terminals are connected now."""
+        self.on_terminal: list[Callable[[str, Tx], None]] = [self.offers.on_terminal]
+        """(customer, tx): called when a terminal of hers has connected, to say what is open."""
         self.agents: dict[str, ClientState] = {}
         self.fleet = Fleet()
         self._handlers: dict[str, Callable[[Message, Tx], None]] = {
