@@ -110,6 +110,8 @@ class HubSettings(Section):
     incentives: Path
     coupons: Path | None = None
     """Coupons from purchase history; None: there are none."""
+    places: dict[Id, Words] = Field(default={}, max_length=1000)
+    """What people call the place where an agent stands, by the agent's name. Without: they read the agent's name."""
     trace_days: Annotated[int, Field(ge=1, le=3650)] = 30
     """Traces older than this are deleted."""
 

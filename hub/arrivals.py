@@ -134,7 +134,7 @@ class Arrivals:
         heard(tx, message, visit, f"{_summary(sighting, agent)}, advertisement heard {age_ms:.1f} ms before")
         if is_new:
             self._open(tx, visit, customer, day, agent, when, message.id)
-        visits.heard(tx.db, sighting.beacon, agent, visit, message.numbering.epoch if message.numbering else "")
+        self._note(tx, message, sighting, visit, when)
         tx.on_rollback(self.forget)
         self._hearing[(sighting.beacon, agent)] = visit
 
@@ -163,6 +163,14 @@ class Arrivals:
             visits.no_longer_heard(tx.db, sighting.beacon, agent, visit, since)
             self._hearing.pop((sighting.beacon, agent), None)
             tx.on_rollback(self.forget)
+        else:
+            self._note(tx, message, sighting, visit, self._when(tx, sighting))
+
+    def _note(self, tx: Tx, message: Message, sighting: Sighting, visit: str, when: datetime) -> None:
+        """She is where this agent is."""
+        epoch = message.numbering.epoch if message.numbering else ""
+        agent = message.ids["agent"]
+        visits.heard(tx.db, sighting.beacon, agent, visit, epoch, times.text(when), sighting.distance_m)
 
 
 _WORDS: Mapping[SightingKind, str] = {

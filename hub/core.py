@@ -18,6 +18,7 @@ from hub.members.terminals import Terminals
 from hub.offers.offering import Offers
 from hub.offers.redeeming import Redeeming
 from hub.passages import Passages
+from hub.places import Places
 from hub.purchases import Purchases
 from hub.requests import Requests
 from hub.rules.policy import Policy
@@ -36,6 +37,7 @@ class Hub:
     ) -> None:
         self.settings, self.keys, self.version = settings, keys, version
         self.counters: Counter[str] = Counter()
+        self.places = Places(settings.places)
         self.requests = Requests(settings.alerts, policy, self.counters)
         self.arrivals = Arrivals(settings.store.zone, policy, self.requests.on_visit, self.counters)
         self.passages = Passages(settings.store.zone, self.counters)

@@ -233,4 +233,72 @@ MIGRATIONS: tuple[Migration, ...] = (
         ) WHERE phone <> '';
         """,
     ),
+    # Where she was heard last; keys of rotating beacons; people counted without an identity. `recognition` changes whenever it
+    # may have changed whom an identifier belongs to, or whether she may be recognised: what is remembered of it is then dropped.
+    (
+        "hub-6",
+        """
+        ALTER TABLE presence ADD COLUMN heard TEXT NOT NULL DEFAULT '';
+        ALTER TABLE presence ADD COLUMN distance_m REAL;
+        ALTER TABLE visit ADD COLUMN last_agent TEXT NOT NULL DEFAULT '';
+        ALTER TABLE visit ADD COLUMN last_heard TEXT NOT NULL DEFAULT '';
+        UPDATE visit SET last_agent = agent, last_heard = opened;
+        CREATE TABLE eid_key (
+            row INTEGER PRIMARY KEY AUTOINCREMENT,       -- grows: what is new is found without reading all
+            beacon TEXT NOT NULL UNIQUE,                 -- eid:…, its name for life, made of the key
+            customer TEXT NOT NULL REFERENCES customer ON DELETE CASCADE,
+            identity_key BLOB NOT NULL, exponent INTEGER NOT NULL,
+            zero_s REAL NOT NULL,                        -- when the beacon's counter was 0, by the hub's clock (UNIX time)
+            drift_s REAL NOT NULL DEFAULT 0,             -- how far its clock was ahead when it was heard last
+            seen_s REAL NOT NULL                         -- when that was; at first: when the key was entered
+        );
+        CREATE INDEX eid_key_by_customer ON eid_key (customer);
+        CREATE TABLE visitors (
+            day TEXT NOT NULL, agent TEXT NOT NULL, device TEXT NOT NULL,
+            entered INTEGER NOT NULL, "left" INTEGER NOT NULL,
+            PRIMARY KEY (day, agent, device)
+        ) WITHOUT ROWID;
+        CREATE TABLE recognition (version INTEGER NOT NULL);
+        INSERT INTO recognition VALUES (1);
+        CREATE TRIGGER beacon_added AFTER INSERT ON customer_beacon BEGIN UPDATE recognition SET version = version + 1; END;
+        CREATE TRIGGER beacon_changed AFTER UPDATE ON customer_beacon BEGIN UPDATE recognition SET version = version + 1; END;
+        CREATE TRIGGER beacon_removed AFTER DELETE ON customer_beacon BEGIN UPDATE recognition SET version = version + 1; END;
+        CREATE TRIGGER eid_added AFTER INSERT ON eid_key BEGIN UPDATE recognition SET version = version + 1; END;
+        CREATE TRIGGER eid_removed AFTER DELETE ON eid_key BEGIN UPDATE recognition SET version = version + 1; END;
+        CREATE TRIGGER consent_given AFTER INSERT ON consent BEGIN UPDATE recognition SET version = version + 1; END;
+        CREATE TRIGGER consent_changed AFTER UPDATE ON consent BEGIN UPDATE recognition SET version = version + 1; END;
+        CREATE TRIGGER consent_removed AFTER DELETE ON consent BEGIN UPDATE recognition SET version = version + 1; END;
+        """,
+    ),
+    # Members who registered by themselves: how their terminals sign in again, and how a person gets back to her record.
+    (
+        "hub-7",
+        """
+        CREATE TABLE member (
+            customer TEXT PRIMARY KEY REFERENCES customer ON DELETE CASCADE,
+            birth_year INTEGER, registered TEXT NOT NULL
+        ) WITHOUT ROWID;
+        CREATE TABLE member_session (
+            hash TEXT PRIMARY KEY,                       -- SHA-256 of the cookie's value
+            customer TEXT NOT NULL REFERENCES customer ON DELETE CASCADE,
+            began TEXT NOT NULL, used TEXT NOT NULL      -- used: to the day
+        ) WITHOUT ROWID;
+        CREATE INDEX member_session_by_customer ON member_session (customer);
+        CREATE TABLE member_claim (                      -- somebody says: I am a member already
+            hash TEXT PRIMARY KEY,                       -- SHA-256 of what her terminal holds
+            number TEXT NOT NULL UNIQUE,                 -- what her terminal shows to a clerk
+            code_hash TEXT,                              -- of the one-time code that went to the mailbox of the record
+            customer TEXT REFERENCES customer ON DELETE CASCADE,   -- whose record it may be; NULL: nobody's that we know
+            joins TEXT,                                  -- the new record of the same terminal, if it has one
+            tries INTEGER NOT NULL DEFAULT 0, begun TEXT NOT NULL, expires TEXT NOT NULL,
+            confirmed TEXT, confirmed_by TEXT
+        ) WITHOUT ROWID;
+        CREATE INDEX member_claim_by_customer ON member_claim (customer);
+        CREATE INDEX member_claim_by_time ON member_claim (expires);
+        CREATE INDEX customer_by_email ON customer (lower(email)) WHERE email <> '';
+        CREATE INDEX customer_by_phone ON customer (
+            replace(replace(replace(replace(phone, '-', ''), ' ', ''), '(', ''), ')', '')
+        ) WHERE phone <> '';
+        """,
+    ),
 )

@@ -24,19 +24,44 @@ def open_visit(
 ) -> None:
     """A new visit. Raises sqlite3.IntegrityError when the customer has one on that day."""
     db.execute(
-        "INSERT INTO visit (visit, customer, day, agent, opened, good, decided) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (visit, customer, day, agent, opened, good, decided),
+        "INSERT INTO visit (visit, customer, day, agent, opened, good, decided, last_agent, last_heard) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (visit, customer, day, agent, opened, good, decided, agent, opened),
     )
 
 
-def heard(db: Connection, beacon: str, agent: str, visit: str, epoch: str) -> None:
-    """An agent began to hear a beacon: she is here. `epoch`: of the agent's start."""
+def heard(
+    db: Connection, beacon: str, agent: str, visit: str, epoch: str, at: str = "", distance_m: float | None = None
+) -> None:
+    """An agent began to hear a beacon, or heard it elsewhere: she is here. `epoch`: of the agent's start."""
     db.execute(
-        "INSERT INTO presence (beacon, agent, visit, epoch) VALUES (?, ?, ?, ?) "
-        "ON CONFLICT (beacon, agent) DO UPDATE SET visit = excluded.visit, epoch = excluded.epoch",
-        (beacon, agent, visit, epoch),
+        "INSERT INTO presence (beacon, agent, visit, epoch, heard, distance_m) VALUES (?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (beacon, agent) DO UPDATE SET visit = excluded.visit, epoch = excluded.epoch, "
+        "heard = excluded.heard, distance_m = excluded.distance_m",
+        (beacon, agent, visit, epoch, at, distance_m),
     )
     db.execute("UPDATE visit SET gone_since = NULL WHERE visit = ? AND gone_since IS NOT NULL", (visit,))
+    last(db, visit, agent, at)
+
+
+def last(db: Connection, visit: str, agent: str, at: str) -> None:
+    """She was heard by this agent; older news than what is known changes nothing."""
+    db.execute(
+        "UPDATE visit SET last_agent = ?, last_heard = ? WHERE visit = ? AND last_heard <= ?", (agent, at, visit, at)
+    )
+
+
+def where(db: Connection, visit: str) -> tuple[str, str, bool] | None:
+    """(agent, when it heard her, whether it hears her still): of those that hear her now the one that she is nearest to, else
+    the last that did. None for a visit that is not there."""
+    now = db.execute(
+        "SELECT agent, heard FROM presence WHERE visit = ? ORDER BY distance_m IS NULL, distance_m, heard DESC LIMIT 1",
+        (visit,),
+    ).fetchone()
+    if now is not None:
+        return now[0], now[1], True
+    row = db.execute("SELECT last_agent, last_heard FROM visit WHERE visit = ?", (visit,)).fetchone()
+    return (row[0], row[1], False) if row else None
 
 
 def heard_in(db: Connection, beacon: str, agent: str) -> str | None:
