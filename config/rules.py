@@ -40,6 +40,12 @@ class Rule(Section):
     when: Condition
 
 
+class TreatmentRule(Rule):
+    """A condition on the readings of a good customer's terminal (row A9), and the entry of the message table (row A10)."""
+
+    message: Name
+
+
 class Points(Section):
     """One point for so many minor units spent; 0: none."""
 
@@ -52,11 +58,14 @@ class RulesFile(Section):
     rank: Annotated[tuple[Rank, ...], Field(min_length=1, max_length=32)]
     points: Points = Points()
     good_customer: Annotated[tuple[Rule, ...], Field(max_length=100)] = ()
+    treatment: Annotated[tuple[TreatmentRule, ...], Field(max_length=100)] = ()
+    """Tried in order; the first that holds decides. None: nobody's terminal is asked for anything."""
 
     @model_validator(mode="after")
     def _in_order(self) -> RulesFile:
         _unique([rank.name for rank in self.rank], "rank")
         _unique([rule.name for rule in self.good_customer], "rule")
+        _unique([rule.name for rule in self.treatment], "treatment")
         if self.rank[0].from_spent != 0:
             raise ValueError(f"rank {self.rank[0].name!r} is the lowest: its from_spent must be 0")
         for lower, higher in zip(self.rank, self.rank[1:], strict=False):
@@ -69,14 +78,17 @@ class RulesFile(Section):
 
 
 class ClerkMessages(Section):
-    """What a handheld shows. Places: {name} of the customer."""
+    """What a handheld shows. Places: {name} of the customer, {title} of the coupon."""
 
     service_request: Words
+    coupon: Words = Words(ja="{name}様に「{title}」をお勧めください。", en="Recommend to {name}: {title}.")
 
     @model_validator(mode="after")
     def _places(self) -> ClerkMessages:
         for text in (self.service_request.ja, self.service_request.en):
             check_places(text, ("name",))
+        for text in (self.coupon.ja, self.coupon.en):
+            check_places(text, ("name", "title"))
         return self
 
 
@@ -108,6 +120,15 @@ class MessagesFile(Section):
     """Stands for the name of a customer who is not known."""
     clerk: ClerkMessages
     lane: LaneMessages
+    treatment: Annotated[dict[Name, Words], Field(default_factory=dict, max_length=100)]
+    """The message table (row A10): what a clerk is asked to do for a good customer. Places: {name}."""
+
+    @model_validator(mode="after")
+    def _places(self) -> MessagesFile:
+        for words in self.treatment.values():
+            for text in (words.ja, words.en):
+                check_places(text, ("name",))
+        return self
 
 
 # --- incentives.toml

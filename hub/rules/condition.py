@@ -32,10 +32,14 @@ class ConditionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What conditions may name: `samples` of each variable's type, and `constants` (names of ranks) with their values."""
+    """What conditions may name: `samples` of each variable's type, and `constants` (names of ranks) with their values.
+
+    Values of `secret` names (health readings) are never said, not even in an error.
+    """
 
     samples: Mapping[str, Value]
     constants: Mapping[str, Value]
+    secret: frozenset[str] = frozenset()
 
     def all(self) -> dict[str, Value]:
         return {**self.constants, **self.samples}
@@ -66,13 +70,17 @@ _Node = _Leaf | _Group
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The outcome for one set of values. `because` names what held, or the nearest that did not, with its values."""
+    """The outcome for one set of values. `because` names what held, or the nearest that did not, with its values.
+
+    `failed`: it could not be computed for these values, which is a mistake in the rule.
+    """
 
     holds: bool
     because: str
     missing: int
     distance: float
     values: dict[str, Value]
+    failed: bool = False
 
 
 class Condition:
@@ -88,25 +96,32 @@ class Condition:
         _check_types(source, self._root, names)
 
     def find(self, values: Mapping[str, Value]) -> Finding:
-        """Decide for these values; never raises: what can't be computed (a division by zero) does not hold, and says so."""
+        """Decide for these values; never raises: what can't be computed (a division by zero), or names a value that is not
+        known, does not hold, and says so."""
         context = {**self._names.constants, **values}
-        used = {name: values[name] for name in self.variables if name in values}
+        secret = self._names.secret
+        used = {name: values[name] for name in self.variables if name in values and name not in secret}
+        unknown = [name for name in self.variables if name not in context]
+        if unknown:
+            why = f"{' and '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not known"
+            return Finding(False, why, len(unknown), float(len(unknown)), used)
         try:
             holds = self._program.execute(context) is True
         except Exception as error:
-            return Finding(False, f"{self.source}: {error}", 1, 1.0, used)
+            why = type(error).__name__ if secret.intersection(self.variables) else str(error)
+            return Finding(False, f"{self.source}: {why}", 1, 1.0, used, failed=True)
         if holds:
             return Finding(True, self._say(_held(self._root, context), context), 0, 0.0, used)
         missing, distance, leaves = _lacking(self._root, context)
         return Finding(False, self._say(leaves, context), missing, distance, used)
 
     def _say(self, leaves: tuple[_Leaf, ...], context: Mapping[str, Value]) -> str:
-        return " and ".join(
-            f"{leaf.text} ({', '.join(f'{name} is {self._names.shown(name, context[name])}' for name in leaf.variables)})"
-            if leaf.variables
-            else leaf.text
-            for leaf in leaves
-        )
+        return " and ".join(self._said(leaf, context) for leaf in leaves)
+
+    def _said(self, leaf: _Leaf, context: Mapping[str, Value]) -> str:
+        open_names = [name for name in leaf.variables if name not in self._names.secret]
+        values = ", ".join(f"{name} is {self._names.shown(name, context[name])}" for name in open_names)
+        return f"{leaf.text} ({values})" if values else leaf.text
 
 
 def _compile(source: str) -> Any:

@@ -9,7 +9,9 @@ from pathlib import Path
 from config.coupons import CouponsFile
 from config.hub_settings import HubSettings
 from config.load import SettingsError, load
-from config.rules import IncentiveRule, IncentivesFile, MessagesFile, Points, Rank, RulesFile
+from config.rules import IncentiveRule, IncentivesFile, MessagesFile, Points, Rank, RulesFile, TreatmentRule
+from contract.payloads import Reading
+from hub.rules import senses
 from hub.rules.condition import Condition, ConditionError, Finding, Names, Value
 from hub.rules.coupon_table import CouponTable, samples
 
@@ -26,17 +28,23 @@ PURCHASE: Mapping[str, Value] = {
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Who decided what and why (row C7). `rule` is empty when no rule stands there."""
+    """Who decided what and why (row C7). `rule` is empty when no rule stands there.
+
+    `failed`: rules that could not be computed for these values, each with its reason. They do not hold; count them.
+    """
 
     rule: str
     holds: bool
     because: str
     values: dict[str, Value]
+    failed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if not self.rule:
             return "no: there is no rule"
-        return f"{self.rule}: yes, {self.because}" if self.holds else f"no, nearest {self.rule}: {self.because}"
+        said = f"{self.rule}: yes, {self.because}" if self.holds else f"no, nearest {self.rule}: {self.because}"
+        others = [each for each in self.failed if each != f"{self.rule}: {self.because}"]
+        return "; ".join([said, *(f"could not be computed: {each}" for each in others)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,7 @@ class Policy:
     messages: MessagesFile
     incentives: tuple[tuple[IncentiveRule, Condition], ...]
     coupons: CouponTable = field(default_factory=CouponTable)
+    treatments: tuple[tuple[TreatmentRule, Condition], ...] = ()
 
     def level(self, rank: str) -> int:
         """The place of a rank from the lowest (0); a rank that is no longer in the file is the lowest."""
@@ -64,6 +73,16 @@ class Policy:
         """Row A6. `values` as in CUSTOMER."""
         return _first([(name, condition) for name, condition in self.good], values)[0]
 
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """What a terminal is asked for: the readings that treatment rules name, and no others (row A8)."""
+        return senses.asked_for(tuple(name for _, condition in self.treatments for name in condition.variables))
+
+    def treat(self, values: Mapping[str, Value]) -> tuple[Decision, TreatmentRule | None]:
+        """Row A9. `values` as in CUSTOMER, and what there is of `hub.rules.senses.SENSES`; the decision names none of those."""
+        decision, index = _first([(rule.name, condition) for rule, condition in self.treatments], values)
+        return decision, None if index is None else self.treatments[index][0]
+
     def incentive(self, values: Mapping[str, Value]) -> tuple[Decision, IncentiveRule | None]:
         """Row B7. `values` as in CUSTOMER and PURCHASE."""
         decision, index = _first([(rule.name, condition) for rule, condition in self.incentives], values)
@@ -73,15 +92,22 @@ class Policy:
 def _first(rules: Sequence[tuple[str, Condition]], values: Mapping[str, Value]) -> tuple[Decision, int | None]:
     """The first rule that holds, or the nearest "no"."""
     nearest: tuple[str, Finding] | None = None
+    failed: list[str] = []
     for index, (name, condition) in enumerate(rules):
         finding = condition.find(values)
         if finding.holds:
-            return Decision(name, True, finding.because, finding.values), index
-        if nearest is None or (finding.missing, finding.distance) < (nearest[1].missing, nearest[1].distance):
+            return Decision(name, True, finding.because, finding.values, tuple(failed)), index
+        if finding.failed:
+            failed.append(f"{name}: {finding.because}")
+        if nearest is None or _far(finding) < _far(nearest[1]):
             nearest = name, finding
     if nearest is None:
         return Decision("", False, "", {}), None
-    return Decision(nearest[0], False, nearest[1].because, nearest[1].values), None
+    return Decision(nearest[0], False, nearest[1].because, nearest[1].values, tuple(failed)), None
+
+
+def _far(finding: Finding) -> tuple[bool, int, float]:
+    return finding.failed, finding.missing, finding.distance
 
 
 def read_policy(settings: HubSettings) -> Policy:
@@ -89,7 +115,7 @@ def read_policy(settings: HubSettings) -> Policy:
     rules, messages = load(settings.rules, RulesFile), load(settings.messages, MessagesFile)
     incentives = load(settings.incentives, IncentivesFile)
     ranks = {rank.name: level for level, rank in enumerate(rules.rank)}
-    taken = sorted(set(ranks) & {*CUSTOMER, *PURCHASE})
+    taken = sorted(set(ranks) & {*CUSTOMER, *PURCHASE, *senses.SENSES})
     if taken:
         raise SettingsError(settings.rules, [f"rank {taken[0]!r} has the name of a value; call it differently"])
     customer, purchase = Names(CUSTOMER, ranks), Names({**CUSTOMER, **PURCHASE}, ranks)
@@ -99,6 +125,7 @@ def read_policy(settings: HubSettings) -> Policy:
     given = _compiled(
         settings.incentives, "incentive", [(rule.name, rule.when) for rule in incentives.incentive], purchase
     )
+    treatments = _treatments(settings, rules, messages, ranks)
     coupons = CouponTable()
     if settings.coupons is not None:
         file = load(settings.coupons, CouponsFile)
@@ -113,7 +140,21 @@ def read_policy(settings: HubSettings) -> Policy:
         messages,
         tuple(zip(incentives.incentive, given, strict=True)),
         coupons,
+        treatments,
     )
+
+
+def _treatments(settings: HubSettings, rules: RulesFile, messages: MessagesFile,
+                ranks: Mapping[str, int]) -> tuple[tuple[TreatmentRule, Condition], ...]:  # fmt: skip
+    for rule in rules.treatment:
+        if rule.message not in messages.treatment:
+            known = ", ".join(messages.treatment) or "none"
+            raise SettingsError(settings.rules, [f"treatment {rule.name!r}{_line_of(settings.rules, rule.when)}, message: "
+                                                 f"{rule.message!r} is not in [treatment] of {settings.messages.name}; "
+                                                 f"there: {known}"])  # fmt: skip
+    names = Names({**CUSTOMER, **senses.SAMPLES}, ranks, frozenset(senses.SENSES))
+    when = _compiled(settings.rules, "treatment", [(rule.name, rule.when) for rule in rules.treatment], names)
+    return tuple(zip(rules.treatment, when, strict=True))
 
 
 def _compiled(path: Path, table: str, rules: list[tuple[str, str]], names: Names) -> list[Condition]:
