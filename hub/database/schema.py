@@ -270,35 +270,4 @@ MIGRATIONS: tuple[Migration, ...] = (
         CREATE TRIGGER consent_removed AFTER DELETE ON consent BEGIN UPDATE recognition SET version = version + 1; END;
         """,
     ),
-    # Members who registered by themselves: how their terminals sign in again, and how a person gets back to her record.
-    (
-        "hub-7",
-        """
-        CREATE TABLE member (
-            customer TEXT PRIMARY KEY REFERENCES customer ON DELETE CASCADE,
-            birth_year INTEGER, registered TEXT NOT NULL
-        ) WITHOUT ROWID;
-        CREATE TABLE member_session (
-            hash TEXT PRIMARY KEY,                       -- SHA-256 of the cookie's value
-            customer TEXT NOT NULL REFERENCES customer ON DELETE CASCADE,
-            began TEXT NOT NULL, used TEXT NOT NULL      -- used: to the day
-        ) WITHOUT ROWID;
-        CREATE INDEX member_session_by_customer ON member_session (customer);
-        CREATE TABLE member_claim (                      -- somebody says: I am a member already
-            hash TEXT PRIMARY KEY,                       -- SHA-256 of what her terminal holds
-            number TEXT NOT NULL UNIQUE,                 -- what her terminal shows to a clerk
-            code_hash TEXT,                              -- of the one-time code that went to the mailbox of the record
-            customer TEXT REFERENCES customer ON DELETE CASCADE,   -- whose record it may be; NULL: nobody's that we know
-            joins TEXT,                                  -- the new record of the same terminal, if it has one
-            tries INTEGER NOT NULL DEFAULT 0, begun TEXT NOT NULL, expires TEXT NOT NULL,
-            confirmed TEXT, confirmed_by TEXT
-        ) WITHOUT ROWID;
-        CREATE INDEX member_claim_by_customer ON member_claim (customer);
-        CREATE INDEX member_claim_by_time ON member_claim (expires);
-        CREATE INDEX customer_by_email ON customer (lower(email)) WHERE email <> '';
-        CREATE INDEX customer_by_phone ON customer (
-            replace(replace(replace(replace(phone, '-', ''), ' ', ''), '(', ''), ')', '')
-        ) WHERE phone <> '';
-        """,
-    ),
 )
