@@ -12,6 +12,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
@@ -20,8 +21,10 @@ from config.hub_settings import HubSettings, load_hub
 from config.load import SettingsError
 from config.rules import RulesFile
 from delivery.journal import Journal
+from hub.born import of_age
 from hub.database import imports
 from hub.database.schema import MIGRATIONS
+from hub.days import store_day
 
 COLUMNS = ("customer", "name", "gender", "age", "phone", "email", "language", "visits", "average_purchase", "points", "rank",
            "main_clerk", "deputies", "beacons", "note")  # fmt: skip
@@ -103,7 +106,7 @@ def import_file(
     text = _text(path)
     total = max(0, text.count("\n") - 1)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    check = _Lines(db, _header(path, reader), _ranks(settings))
+    check = _Lines(db, _header(path, reader), _ranks(settings), store_day(datetime.now(UTC), settings.store.zone))
     report = ImportReport(path)
     for batch in _batches(reader, path):
         good: list[dict[str, Any]] = []
@@ -180,8 +183,8 @@ def _batches(reader: Any, path: Path) -> Iterator[list[tuple[int, list[str]]]]:
 class _Lines:
     """Checks lines against the columns, the ranks, each other and the database."""
 
-    def __init__(self, db: Connection, names: list[str], ranks: tuple[str, ...]) -> None:
-        self._names, self._ranks = names, ranks
+    def __init__(self, db: Connection, names: list[str], ranks: tuple[str, ...], today: str) -> None:
+        self._names, self._ranks, self._today = names, ranks, today
         self._seen: dict[str, int] = {}
         self._owners = imports.beacon_owners(db)
 
@@ -203,6 +206,10 @@ class _Lines:
             self._owners[beacon] = customer
         if "visits" in record:
             record["spent_minor"] = record["visits"] * record.pop("average_purchase")
+        if "age" in record and (age := record.pop("age")) is not None:
+            record["born"] = of_age(age, self._today)
+        elif "age" in said:
+            record["born"] = ""
         self._seen[customer] = line
         return record
 

@@ -130,15 +130,15 @@ def bought(db: Connection, customer: str, since_day: str) -> list[tuple[str, str
     """Purchases since a day: category, day, amount, pieces."""
     return db.execute(
         "SELECT category, day, sum(sale_line.amount_minor), sum(quantity) FROM sale JOIN sale_line USING (sale) "
-        "WHERE customer = ? AND day >= ? GROUP BY category, day",
+        "WHERE customer = ? AND day >= ? AND void IS NULL GROUP BY category, day",
         (customer, since_day),
     ).fetchall()
 
 
-def age_and_gender(db: Connection, customer: str) -> tuple[int | None, str]:
-    """As far as they are known: None, ""."""
-    row = db.execute("SELECT age, gender FROM customer WHERE customer = ?", (customer,)).fetchone()
-    return row if row else (None, "")
+def born_and_gender(db: Connection, customer: str) -> tuple[str, str]:
+    """As far as they are known, or "". `born` as `hub.born` reads it."""
+    row = db.execute("SELECT born, gender FROM customer WHERE customer = ?", (customer,)).fetchone()
+    return row if row else ("", "")
 
 
 def undecided(db: Connection, most: int) -> list[tuple[str, str, str, bool]]:

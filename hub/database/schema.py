@@ -202,37 +202,6 @@ MIGRATIONS: tuple[Migration, ...] = (
         CREATE INDEX sensing_open ON sensing (deadline) WHERE state = 'asked';
         """,
     ),
-    # Members who registered by themselves: how their terminals sign in again, and how a person gets back to her record.
-    (
-        "hub-7",
-        """
-        CREATE TABLE member (
-            customer TEXT PRIMARY KEY REFERENCES customer ON DELETE CASCADE,
-            birth_year INTEGER, registered TEXT NOT NULL
-        ) WITHOUT ROWID;
-        CREATE TABLE member_session (
-            hash TEXT PRIMARY KEY,                       -- SHA-256 of the cookie's value
-            customer TEXT NOT NULL REFERENCES customer ON DELETE CASCADE,
-            began TEXT NOT NULL, used TEXT NOT NULL      -- used: to the day
-        ) WITHOUT ROWID;
-        CREATE INDEX member_session_by_customer ON member_session (customer);
-        CREATE TABLE member_claim (                      -- somebody says: I am a member already
-            hash TEXT PRIMARY KEY,                       -- SHA-256 of what her terminal holds
-            number TEXT NOT NULL UNIQUE,                 -- what her terminal shows to a clerk
-            code_hash TEXT,                              -- of the one-time code that went to the mailbox of the record
-            customer TEXT REFERENCES customer ON DELETE CASCADE,   -- whose record it may be; NULL: nobody's that we know
-            joins TEXT,                                  -- the new record of the same terminal, if it has one
-            tries INTEGER NOT NULL DEFAULT 0, begun TEXT NOT NULL, expires TEXT NOT NULL,
-            confirmed TEXT, confirmed_by TEXT
-        ) WITHOUT ROWID;
-        CREATE INDEX member_claim_by_customer ON member_claim (customer);
-        CREATE INDEX member_claim_by_time ON member_claim (expires);
-        CREATE INDEX customer_by_email ON customer (lower(email)) WHERE email <> '';
-        CREATE INDEX customer_by_phone ON customer (
-            replace(replace(replace(replace(phone, '-', ''), ' ', ''), '(', ''), ')', '')
-        ) WHERE phone <> '';
-        """,
-    ),
     # Where she was heard last; keys of rotating beacons; people counted without an identity. `recognition` changes whenever it
     # may have changed whom an identifier belongs to, or whether she may be recognised: what is remembered of it is then dropped.
     (
@@ -268,6 +237,56 @@ MIGRATIONS: tuple[Migration, ...] = (
         CREATE TRIGGER consent_given AFTER INSERT ON consent BEGIN UPDATE recognition SET version = version + 1; END;
         CREATE TRIGGER consent_changed AFTER UPDATE ON consent BEGIN UPDATE recognition SET version = version + 1; END;
         CREATE TRIGGER consent_removed AFTER DELETE ON consent BEGIN UPDATE recognition SET version = version + 1; END;
+        """,
+    ),
+    # Members who registered by themselves: how their terminals sign in again, and how a person gets back to her record.
+    (
+        "hub-7",
+        """
+        CREATE TABLE member (
+            customer TEXT PRIMARY KEY REFERENCES customer ON DELETE CASCADE,
+            birth_year INTEGER, registered TEXT NOT NULL
+        ) WITHOUT ROWID;
+        CREATE TABLE member_session (
+            hash TEXT PRIMARY KEY,                       -- SHA-256 of the cookie's value
+            customer TEXT NOT NULL REFERENCES customer ON DELETE CASCADE,
+            began TEXT NOT NULL, used TEXT NOT NULL      -- used: to the day
+        ) WITHOUT ROWID;
+        CREATE INDEX member_session_by_customer ON member_session (customer);
+        CREATE TABLE member_claim (                      -- somebody says: I am a member already
+            hash TEXT PRIMARY KEY,                       -- SHA-256 of what her terminal holds
+            number TEXT NOT NULL UNIQUE,                 -- what her terminal shows to a clerk
+            code_hash TEXT,                              -- of the one-time code that went to the mailbox of the record
+            customer TEXT REFERENCES customer ON DELETE CASCADE,   -- whose record it may be; NULL: nobody's that we know
+            joins TEXT,                                  -- the new record of the same terminal, if it has one
+            tries INTEGER NOT NULL DEFAULT 0, begun TEXT NOT NULL, expires TEXT NOT NULL,
+            confirmed TEXT, confirmed_by TEXT
+        ) WITHOUT ROWID;
+        CREATE INDEX member_claim_by_customer ON member_claim (customer);
+        CREATE INDEX member_claim_by_time ON member_claim (expires);
+        CREATE INDEX customer_by_email ON customer (lower(email)) WHERE email <> '';
+        CREATE INDEX customer_by_phone ON customer (
+            replace(replace(replace(replace(phone, '-', ''), ' ', ''), '(', ''), ')', '')
+        ) WHERE phone <> '';
+        """,
+    ),
+    # A year or day of birth instead of an age, which rots. What a sale brought, so that a void takes just that back. The rank
+    # that an import said, which holds for a while; how far the newest look at all ranks has come. Who wants to be forgotten.
+    (
+        "hub-8",
+        """
+        ALTER TABLE customer ADD COLUMN born TEXT NOT NULL DEFAULT '';  -- 1984, 1984-05 or 1984-05-23; '': not known
+        UPDATE customer SET born = CAST(strftime('%Y', 'now') - age AS TEXT) WHERE age IS NOT NULL;
+        ALTER TABLE customer DROP COLUMN age;
+        ALTER TABLE customer ADD COLUMN rank_imported TEXT NOT NULL DEFAULT '';
+        ALTER TABLE customer ADD COLUMN rank_imported_on TEXT NOT NULL DEFAULT '';
+        ALTER TABLE sale ADD COLUMN points INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sale ADD COLUMN unclaimed TEXT;      -- whom the POS named, as long as nobody has that ID
+        ALTER TABLE sale ADD COLUMN void TEXT;           -- the void's own ID; NULL: the sale stands
+        ALTER TABLE sale ADD COLUMN voided TEXT;
+        CREATE INDEX sale_unclaimed ON sale (unclaimed) WHERE unclaimed IS NOT NULL;
+        CREATE TABLE rank_run (day TEXT NOT NULL, rules TEXT NOT NULL, upto TEXT NOT NULL, done INTEGER NOT NULL);
+        CREATE TABLE erasure (customer TEXT PRIMARY KEY, asked TEXT NOT NULL, erased TEXT);  -- JSON: counts by table
         """,
     ),
 )

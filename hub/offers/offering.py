@@ -21,6 +21,7 @@ from contract.envelope import Message
 from contract.payloads import Bilingual, CouponIssued, CouponKept, MemberCoupon
 from delivery.engine import Tx
 from hub.arrivals import rule_values
+from hub.born import age as age_of
 from hub.database import consents, coupons, customers, times, trace
 from hub.database.consents import Purpose
 from hub.database.coupons import CouponRow
@@ -72,7 +73,8 @@ class Offers:
         since = store_day(tx.utc - timedelta(days=policy.coupons.file.period_days), self._zone)
         rows = [Bought(*row) for row in coupons.bought(tx.db, customer, since)]
         values = {**rule_values(found, policy), **measure(rows, policy.coupons.file.categories)}
-        age, gender = coupons.age_and_gender(tx.db, customer)
+        born, gender = coupons.born_and_gender(tx.db, customer)
+        age = age_of(born, store_day(tx.utc, self._zone))
         return values | ({} if age is None else {"age": age}) | ({"gender": gender} if gender else {})
 
     def _full(self, tx: Tx, rule: CouponRule, customer: str) -> str:

@@ -71,7 +71,7 @@ def test_age_and_frequency_of_a_category(store, beacons):
 
 @pytest.mark.row("C7")
 def test_what_is_not_known_of_her_does_not_hold_and_is_said(store, beacons):
-    store.journal.db.execute("UPDATE customer SET age = NULL")
+    store.journal.db.execute("UPDATE customer SET born = ''")
     buys(store, pieces=1, category="婦人服")
     comes(store, beacons[0])
     assert store.of("member_coupon") == []
