@@ -15,7 +15,7 @@ import structlog
 from simulation.chance import from_seed
 from simulation.loop import Stuck
 from simulation.plan import Plan
-from simulation.stock import RAM
+from simulation.stock import RAM, hub_parts
 from simulation.store import Store
 from simulation.truth import Truth
 
@@ -42,6 +42,7 @@ def simulate(plan: Plan, *, keep_trace: bool = False) -> Result:
     began = time.perf_counter()
     quiet = structlog.get_config()
     folder = tempfile.mkdtemp(prefix="store-", dir=RAM if RAM.is_dir() else None)
+    hub_parts()  # made with chance of its own, so that the first run of a process is like any other
     try:
         with from_seed(plan.rng("chance")):
             store = Store(plan, Path(folder), keep_trace=keep_trace)

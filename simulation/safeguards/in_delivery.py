@@ -11,8 +11,10 @@ from contract.messages import Stream
 from delivery.engine import Engine
 from delivery.journal import Journal
 from delivery.node import Node
+from delivery.outgoing import Outgoing
 from delivery.streams import OutStream, Verdict
 from delivery.taking import Taking
+from delivery.transaction import Publication, Tx
 
 
 def no_number_check() -> AbstractContextManager[Any]:
@@ -115,3 +117,22 @@ def never_sent_again() -> Iterator[None]:
 
     with patch.object(OutStream, "rewind", rewind):
         yield
+
+
+def forgotten_when_sent() -> AbstractContextManager[Any]:
+    due = Outgoing.due
+
+    def sent_is_done(self: Outgoing, now: float) -> list[Publication]:
+        found = list(due(self, now))
+        for stream in self.streams.values():
+            if rows := [entry.row for entry in stream.pending if entry.row]:
+                self._journal.db.execute("BEGIN IMMEDIATE")
+                self._journal.forget(rows)
+                self._journal.db.execute("COMMIT")
+        return found
+
+    return patch.object(Outgoing, "due", sent_is_done)
+
+
+def memory_does_not_follow_the_disk() -> AbstractContextManager[Any]:
+    return patch.object(Tx, "back_to", lambda self, *_: None)  # noqa: ARG005

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
 from hub.arrivals import Arrivals
-from hub.database import alerts, sales
+from hub.database import alerts, lanes, sales, visits
+from hub.database.lanes import IncentiveRow
 from hub.scans import Scans
 
 
@@ -60,3 +62,21 @@ def posts_booked_twice() -> AbstractContextManager[Any]:
         return found
 
     return patch.object(sales, "code_of_sale", code_of_sale)
+
+
+def a_visit_at_every_door() -> AbstractContextManager[Any]:
+    return patch.object(visits, "of_day", lambda db, customer, day: None)  # noqa: ARG005
+
+
+def a_coupon_for_every_scan() -> AbstractContextManager[Any]:
+    return patch.object(lanes, "incentive_of_code", lambda db, code: None)  # noqa: ARG005
+
+
+def paper_is_forgotten() -> AbstractContextManager[Any]:
+    found = lanes.incentive_of_code
+
+    def without_paper(db: sqlite3.Connection, code: str) -> IncentiveRow | None:
+        row = found(db, code)
+        return row and replace(row, paper="")
+
+    return patch.object(lanes, "incentive_of_code", without_paper)

@@ -10,6 +10,7 @@ from unittest.mock import patch
 import edge.lane
 import edge.lane_work
 from contract.payloads import LanePassage
+from edge.lane_runner import LaneRunner
 from edge.lane_types import MAX_COMMAND, Lane, LanePolicy, NobodyPassed, Open, Phase, Say
 from edge.store import EdgeStore
 
@@ -83,3 +84,26 @@ def no_offline_policy() -> AbstractContextManager[Any]:
         return replace(after, deadline=now + FOR_EVER_S), actions
 
     return patch("edge.lane._code", patient)
+
+
+def paper_not_noted_before_it_is_begun() -> AbstractContextManager[Any]:
+    return patch.object(LaneRunner, "_print_sent", lambda self, event: True)  # noqa: ARG005
+
+
+def interrupted_paper_not_told() -> AbstractContextManager[Any]:
+    return patch("edge.lane._interrupted", lambda lane, why: ())  # noqa: ARG005
+
+
+def a_used_code_is_given_free() -> AbstractContextManager[Any]:
+    def hold(self: EdgeStore, code: str, held: bool) -> None:
+        self._db.execute("UPDATE used_code SET held = ? WHERE code = ?", (held, code))
+
+    return patch.object(EdgeStore, "hold", hold)
+
+
+def other_lanes_not_told() -> AbstractContextManager[Any]:
+    return patch.object(LaneRunner, "_tell_others", lambda self, code: None)  # noqa: ARG005
+
+
+def nothing_goes_on_after_a_restart() -> AbstractContextManager[Any]:
+    return patch("edge.lane_runner.resume", lambda lane, now, policy: (edge.lane.idle(lane), ()))  # noqa: ARG005
