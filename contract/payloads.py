@@ -294,6 +294,8 @@ class Alert(Payload):
     holder_name: Text = ""
     outcome: Outcome | None = None
     """Of a closed alert."""
+    suggested: Outcome | None = None
+    """Of an accepted one: the outcome that the till has seen (she has bought). Its holder confirms it, or says another."""
     message: Bilingual
     customer: CustomerCard
     place: Text = ""
