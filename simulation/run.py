@@ -8,6 +8,7 @@ import time
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import structlog
@@ -42,7 +43,8 @@ def simulate(plan: Plan, *, keep_trace: bool = False) -> Result:
     began = time.perf_counter()
     quiet = structlog.get_config()
     folder = tempfile.mkdtemp(prefix="store-", dir=RAM if RAM.is_dir() else None)
-    hub_parts()  # made with chance of its own, so that the first run of a process is like any other
+    with from_seed(Random("stock")):  # chance of its own, so that the first run of a process is like any other
+        hub_parts()
     try:
         with from_seed(plan.rng("chance")):
             store = Store(plan, Path(folder), keep_trace=keep_trace)
