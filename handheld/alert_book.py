@@ -5,7 +5,7 @@ Rules:
 - An alert is state. The newest revision wins; the same revision again is a duplicate, a lower one is late: both ignored.
 - A handheld buzzes once when an alert becomes open, then again as `Rules` say until somebody answers it or it is over.
 - Held by somebody else means taken. Expired and closed are over. Declined may still be accepted, and what this clerk
-  holds may be declined (given back) or served.
+  holds may be declined (given back) or closed with an outcome: served, not found, bought.
 - An answer is repeated until the alert comes back in another state, at most `repeat_times`: the way to the hub may lose
   messages.
 - After a reconnect only what the hub says again is still open. An alert that it does not confirm in
@@ -23,7 +23,7 @@ from typing import Literal
 
 from contract.payloads import Alert, AlertState
 
-Answer = Literal["accept", "decline", "served"]
+Answer = Literal["accept", "decline", "served", "not_found", "bought"]
 
 
 class Status(StrEnum):
@@ -106,6 +106,8 @@ _ALLOWED: dict[Answer, frozenset[Status]] = {
     "accept": frozenset({Status.OPEN, Status.DECLINED}),
     "decline": frozenset({Status.OPEN, Status.MINE}),
     "served": frozenset({Status.MINE}),
+    "not_found": frozenset({Status.MINE}),
+    "bought": frozenset({Status.MINE}),
 }
 _LAPSING = frozenset({Status.OPEN, Status.TAKEN, Status.DECLINED})
 

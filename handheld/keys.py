@@ -6,10 +6,16 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Act = Literal["accept", "decline", "served", "up", "down", "language", "quit"]
-_ANSWERS: dict[str, Act] = {"accept": "accept", "decline": "decline", "served": "served"}
+Act = Literal["accept", "decline", "served", "not_found", "bought", "up", "down", "language", "quit"]
+_ANSWERS: dict[str, Act] = {
+    "accept": "accept",
+    "decline": "decline",
+    "served": "served",
+    "not_found": "not_found",
+    "bought": "bought",
+}
 _KEYS: dict[str, Act] = {
-    "\r": "accept", "\n": "accept", "a": "accept", "d": "decline", "s": "served", "q": "quit", "\x03": "quit", "l": "language",
+    "\r": "accept", "\n": "accept", "a": "accept", "d": "decline", "s": "served", "n": "not_found", "b": "bought", "q": "quit", "\x03": "quit", "l": "language",
     "k": "up", "j": "down", "\x1b[A": "up", "\x1b[B": "down", "\x1bOA": "up", "\x1bOB": "down",
 }  # fmt: skip
 _MAX_LINE = 4096
@@ -74,7 +80,7 @@ def _plain_line(line: str) -> Command | NotUnderstood:
     word, _, number = line.partition(" ")
     act = _KEYS.get(word.lower()) if word else "accept"
     if act is None or (number and not _is_row(number.strip())):
-        return NotUnderstood(f"{line[:60]!r} is no command: use a number, an empty line, d, s, l or q")
+        return NotUnderstood(f"{line[:60]!r} is no command: use a number, an empty line, d, s, b, n, l or q")
     return Command(act, row=int(number) if number else None)
 
 
@@ -91,5 +97,5 @@ def _json_line(line: str) -> Command | NotUnderstood | None:
         return NotUnderstood(f'{line[:60]!r} is no JSON; expected {{"alert": ID, "answer": "accept"}}')
     alert, answer = (read.get("alert"), read.get("answer")) if isinstance(read, dict) else (None, None)
     if not isinstance(alert, str) or not isinstance(answer, str) or answer not in _ANSWERS:
-        return NotUnderstood(f'{line[:60]!r}: expected {{"alert": ID, "answer": "accept", "decline" or "served"}}')
+        return NotUnderstood(f'{line[:60]!r}: expected {{"alert": ID, "answer": one of {", ".join(_ANSWERS)}}}')
     return Command(_ANSWERS[answer], alert=alert)

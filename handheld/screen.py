@@ -13,7 +13,8 @@ from handheld import words as w
 from handheld.alert_book import Entry, Status
 from handheld.words import Language
 
-_COLOUR = {"service_request": "cyan", "special_treatment": "magenta"}
+_COLOUR = {"service_request": "cyan", "special_treatment": "magenta", "coupon": "yellow"}
+_HISTORY_SHOWN = 3
 _STYLE = {Status.OPEN: "bold", Status.MINE: "", Status.TAKEN: "dim", Status.DECLINED: "dim", Status.OVER: "dim"}
 
 
@@ -74,6 +75,7 @@ def _panel(number: int, entry: Entry, scene: Scene) -> Panel:
     ]
     body.append(Text(w.plain(card.name), style=f"{style} reverse" if entry.status is Status.OPEN else style))
     body.append(Text(" · ".join(w.plain(fact) for fact in facts if fact), style=style))
+    body += [Text(line, style=style) for line in _more(entry, language)]
     if card.note:
         body.append(Text(w.plain(card.note), style=f"{style} italic"))
     if entry.status is not Status.OVER:
@@ -86,9 +88,27 @@ def _panel(number: int, entry: Entry, scene: Scene) -> Panel:
     return Panel(Group(*body), title=title, title_align="left", border_style=colour, padding=(1, 3) if wide else (0, 3))
 
 
+def _more(entry: Entry, language: Language) -> list[str]:
+    """Where she is, what she likes, what to recommend, what she bought last."""
+    alert, card = entry.alert, entry.alert.customer
+    lines = []
+    if alert.place:
+        lines.append(_say(w.PLACE, language).format(place=w.plain(alert.place)))
+    if alert.coupon is not None:
+        lines.append(_say(w.RECOMMEND, language).format(title=w.plain(_say(alert.coupon.title, language))))
+    if card.preferences:
+        lines.append(_say(w.PREFERENCES, language).format(what=w.plain(card.preferences)))
+    if card.history and entry.status in (Status.OPEN, Status.MINE):
+        bought = "; ".join(f"{line.day:%m-%d} {w.plain(line.products)}" for line in card.history[:_HISTORY_SHOWN])
+        lines.append(f"{_say(w.BOUGHT, language)}: {bought}")
+    return lines
+
+
 def _standing(entry: Entry) -> Bilingual:
     if entry.pending is not None:
         return w.SENDING[entry.pending.answer]
+    if entry.status is Status.OVER and entry.alert.outcome is not None:
+        return w.OUTCOME[entry.alert.outcome]
     return w.taken(entry.alert) if entry.status is Status.TAKEN else w.STATUS[entry.status.value]
 
 

@@ -33,7 +33,13 @@ _TICK_S = 0.1
 _REDRAW_S = 0.5
 _RETRY_S = (0.5, 10.0)
 """First and longest pause before another attempt to connect; each is spread by half to one and a half."""
-_MEANT: dict[Answer, Status] = {"accept": Status.OPEN, "decline": Status.OPEN, "served": Status.MINE}
+_MEANT: dict[Answer, Status] = {
+    "accept": Status.OPEN,
+    "decline": Status.OPEN,
+    "served": Status.MINE,
+    "not_found": Status.MINE,
+    "bought": Status.MINE,
+}
 """What a key without a number is about. Anything else has to be selected first."""
 
 REFUSED_EXIT = 3

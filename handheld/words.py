@@ -16,8 +16,13 @@ def _both(ja: str, en: str) -> Bilingual:
 KIND = {
     "service_request": _both("接客のお願い", "Service request"),
     "special_treatment": _both("特別なご対応", "Special treatment"),
+    "coupon": _both("クーポンのご案内", "Coupon to offer"),
 }
-ROLE = {"main": _both("主担当", "main clerk"), "deputy": _both("副担当", "deputy")}
+ROLE = {
+    "main": _both("主担当", "main clerk"),
+    "deputy": _both("副担当", "deputy"),
+    "group": _both("応援のお願い", "help wanted"),
+}
 STATUS = {
     "open": _both("対応してください", "Please attend"),
     "mine": _both("あなたが対応中", "You are attending"),
@@ -28,7 +33,18 @@ SENDING = {
     "accept": _both("「対応する」を送信中…", "Sending: accept …"),
     "decline": _both("「辞退」を送信中…", "Sending: decline …"),
     "served": _both("「対応完了」を送信中…", "Sending: served …"),
+    "not_found": _both("「見つからない」を送信中…", "Sending: not found …"),
+    "bought": _both("「お買い上げ」を送信中…", "Sending: she bought …"),
 }
+OUTCOME = {
+    "served": _both("対応完了しました", "Served"),
+    "not_found": _both("見つかりませんでした", "She was not found"),
+    "bought": _both("お買い上げになりました", "Served, and she bought"),
+}
+PLACE = _both("場所: {place}", "Where: {place}")
+PREFERENCES = _both("お好み: {what}", "Likes: {what}")
+RECOMMEND = _both("おすすめください: {title}", "Please recommend: {title}")
+BOUGHT = _both("最近のお買い上げ", "Last purchases")
 WAITING = _both("お待たせ", "waiting")
 VISITS = _both("ご来店 {n} 回", "{n} visits")
 POINTS = _both("{n} ポイント", "{n} points")
@@ -38,8 +54,8 @@ HUB_AWAY = _both(
     "店舗システムが停止しています。新しいお願いは届きません。", "The store's hub is away: no new requests will come."
 )
 KEYS = _both(
-    "Enter・数字: 対応する   d: 辞退   s: 対応完了   ↑↓: 選ぶ   l: English   q: 終了",
-    "Enter or number: accept   d: decline   s: served   ↑↓: select   l: 日本語   q: quit",
+    "Enter・数字: 対応する  d: 辞退  s: 対応完了  b: お買い上げ  n: 見つからない  ↑↓: 選ぶ  l: English  q: 終了",
+    "Enter or number: accept  d: decline  s: served  b: she bought  n: not found  ↑↓: select  l: 日本語  q: quit",
 )
 CONNECTED = _both("接続中", "Connected")
 NOT_CONNECTED = _both("未接続", "NOT CONNECTED")
@@ -52,7 +68,8 @@ def taken(alert: Alert) -> Bilingual:
     """Who holds it."""
     if alert.holder is None:
         return _both("他の担当者が対応中", "Taken by somebody else")
-    return _both(f"{alert.holder} さんが対応中", f"Taken by {alert.holder}")
+    who = plain(alert.holder_name) or alert.holder
+    return _both(f"{who} さんが対応中", f"Taken by {who}")
 
 
 def wrong_password(username: str, where: str, word: str) -> Bilingual:

@@ -47,6 +47,23 @@ def alert(alert_id: str = "a1", **changes: Any) -> Alert:
     return Alert.model_validate(fields | changes)
 
 
+def full_alert(alert_id: str = "a1", **changes: Any) -> Alert:
+    """One with everything that an alert may carry."""
+    card = {
+        **alert().customer.model_dump(),
+        "preferences": "紺色、シルク",
+        "history": [{"day": "2026-03-01", "products": "ワンピース、スカーフ", "amount_minor": 38000},
+                    {"day": "2026-02-11", "products": "ブラウス", "amount_minor": 12800}],
+    }  # fmt: skip
+    more = {
+        "place": "2階 婦人服",
+        "holder_name": "",
+        "expires": datetime.now(UTC) + timedelta(minutes=15),
+        "coupon": {"coupon": "H0123456789ABCDEF", "title": {"ja": "婦人服 1,000円引き", "en": "1,000 yen off"}},
+    }
+    return alert(alert_id, **{"customer": card, **more, **changes})
+
+
 def encoded(data: Payload, name: str = "alert", message_id: str | None = None, **ids: str) -> tuple[str, bytes]:
     """Topic and bytes of a message of the hub."""
     channel = BY_NAME[name]

@@ -14,7 +14,7 @@ from handheld.alert_book import AlertBook
 from handheld.inbox import BadNews, Inbox
 from handheld.keys import Command, Keys, Lines, NotUnderstood
 from handheld.screen import Scene, draw
-from tests.handheld.far_end import STORE, alert, encoded
+from tests.handheld.far_end import STORE, alert, encoded, full_alert
 
 
 def drawn(
@@ -52,6 +52,25 @@ def test_not_connected_stands_on_top() -> None:
     assert "Hub away" in drawn(AlertBook("c01"), hub=False)
 
 
+@pytest.mark.row("A7", "A13", "C6")
+def test_the_screen_says_where_she_is_what_she_likes_and_how_it_ended() -> None:
+    own = AlertBook("c01")
+    own.hear(full_alert("a1", role="group"), "m1", 0, now=10)
+    text = drawn(own)
+    for part in (
+        "応援のお願い",
+        "場所: 2階 婦人服",
+        "お好み: 紺色、シルク",
+        "おすすめください: 婦人服 1,000円引き",
+        "03-01 ワンピース",
+    ):
+        assert part in text
+    own.hear(full_alert("a1", revision=2, state="closed", holder="c01", outcome="not_found"), "m2", 0, now=10)
+    assert "見つかりませんでした" in drawn(own)
+    own.hear(full_alert("a2", kind="coupon", state="accepted", holder="c02", holder_name="鈴木 葵"), "m3", 0, now=10)
+    assert "鈴木 葵 さんが対応中" in drawn(own)
+
+
 def test_a_name_cannot_command_the_terminal() -> None:
     own = AlertBook("c01")
     own.hear(
@@ -63,8 +82,8 @@ def test_a_name_cannot_command_the_terminal() -> None:
 
 
 def test_keys() -> None:
-    assert [c.act for c in Keys().feed(b"\ndsq\x1b[A\x1b[Bl")] == [
-        "accept", "decline", "served", "quit", "up", "down", "language"]  # type: ignore[union-attr]  # fmt: skip
+    assert [c.act for c in Keys().feed(b"\ndsnbq\x1b[A\x1b[Bl")] == [
+        "accept", "decline", "served", "not_found", "bought", "quit", "up", "down", "language"]  # type: ignore[union-attr]  # fmt: skip
     assert Keys().feed(b"3") == [Command("accept", row=3)]
     assert Keys().feed("x!\x1b[Zあ\xff".encode()) == []
 

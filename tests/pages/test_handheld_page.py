@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from contract.payloads import Alert, Bilingual, CustomerCard
-from tests.handheld.far_end import STORE, HubVoice, Store, alert, embedded_store, encoded
+from tests.handheld.far_end import STORE, HubVoice, Store, alert, embedded_store, encoded, full_alert
 from tests.pages.shop_window import phone, served, sign_in, spied
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -94,7 +95,7 @@ async def test_accept_serve_and_give_back_send_answers_of_the_contract(page: Pag
     await expect(card).to_have_attribute("data-status", "mine")
     await expect(card).to_contain_text("あなたが対応中")
     await shoot(page, "mine-ja")
-    await card.get_by_role("button", name="ほかの人に返す").tap()
+    await card.get_by_role("button", name="ほかの人へ").tap()
     await hub.until_answer("a1", "decline")
     hub.say(alert("a1", revision=3, state="declined"))
     await card.get_by_role("button", name="やはり対応する").tap()
@@ -103,6 +104,39 @@ async def test_accept_serve_and_give_back_send_answers_of_the_contract(page: Pag
     await hub.until_answer("a1", "served")
     hub.say(alert("a1", revision=5, state="closed", holder="c01"))
     await expect(card).to_contain_text("終了しました")
+
+
+@pytest.mark.row("A7", "A13", "C6")
+@pytest.mark.parametrize(("button", "answer", "end"), [
+    ("お買い上げ", "bought", "お買い上げになりました"), ("見つからない", "not_found", "見つかりませんでした")])  # fmt: skip
+async def test_all_that_a_clerk_needs_and_how_it_ended(
+    page: Page, hub: HubVoice, button: str, answer: str, end: str
+) -> None:
+    hub.say(full_alert("a1", role="group"))
+    card = page.locator(CARD.format("a1"))
+    for text in ("応援のお願い", "場所: 2階 婦人服", "お好み: 紺色、シルク", "おすすめください: 婦人服 1,000円引き"):
+        await expect(card).to_contain_text(text)
+    await card.locator("summary").tap()
+    await expect(card.locator(".history li")).to_have_text(
+        [re.compile("3月1日  ワンピース、スカーフ  .38,000"), re.compile("2月11日")]
+    )
+    await shoot(page, "full-ja")
+    hub.say(full_alert("a1", revision=2, state="accepted", holder="c01"))
+    await card.get_by_role("button", name=button).tap()
+    await hub.until_answer("a1", answer)
+    hub.say(full_alert("a1", revision=3, state="closed", holder="c01", outcome=answer))
+    await expect(card.locator(".standing")).to_have_text(end)
+
+
+@pytest.mark.row("A13")
+async def test_a_coupon_to_offer_and_the_name_of_who_holds_it(page: Page, hub: HubVoice) -> None:
+    hub.say(full_alert("a1", kind="coupon"))
+    card = page.locator(CARD.format("a1"))
+    await expect(card).to_contain_text("クーポンのご案内")
+    assert await spied(page, "vibrated") == [[200]]
+    await shoot(page, "coupon-ja")
+    hub.say(full_alert("a1", kind="coupon", revision=2, state="accepted", holder="c02", holder_name="鈴木 葵"))
+    await expect(card).to_contain_text("鈴木 葵 さんが対応中")
 
 
 @pytest.mark.row("C6")

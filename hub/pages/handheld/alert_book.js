@@ -16,7 +16,7 @@ export const RULES = Object.freeze({
 
 // In the order of the screen.
 const RANK = { open: 0, mine: 1, taken: 2, declined: 3, over: 4 };
-const ALLOWED = { accept: ["open", "declined"], decline: ["open", "mine"], served: ["mine"] };
+const ALLOWED = { accept: ["open", "declined"], decline: ["open", "mine"], served: ["mine"], not_found: ["mine"], bought: ["mine"] };
 const LAPSING = ["open", "taken", "declined"];
 
 export class AlertBook {

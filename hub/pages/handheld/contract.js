@@ -5,7 +5,12 @@ const PREFIX = "instore";
 const MAX_BYTES = 64 * 1024;
 const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
+const DAY = /^\d{4}-\d\d-\d\d$/;
 const STATES = ["offered", "accepted", "declined", "expired", "closed"];
+const KINDS = ["service_request", "special_treatment", "coupon"];
+const ROLES = ["main", "deputy", "group"];
+const OUTCOMES = ["served", "not_found", "bought"];
+const HISTORY_MAX = 10;
 
 // A message that breaks the contract. `reason` is a short word for counters.
 export class Broken extends Error {
@@ -48,18 +53,24 @@ export function decodeAlert(bytes, nowMs) {
   const read = open(bytes, "instore.alert.v1", "hub");
   const data = read.data;
   need(isId(data.alert), "data.alert");
-  need(data.kind === "service_request" || data.kind === "special_treatment", "data.kind");
+  need(KINDS.includes(data.kind), "data.kind");
   need(STATES.includes(data.state), "data.state");
-  need(data.role === "main" || data.role === "deputy", "data.role");
-  need(data.holder === undefined || data.holder === null || isId(data.holder), "data.holder");
-  need(isObject(data.message) && isText(data.message.ja) && isText(data.message.en), "data.message");
+  need(ROLES.includes(data.role), "data.role");
+  need(isNone(data.holder) || isId(data.holder), "data.holder");
+  need(isNone(data.outcome) || OUTCOMES.includes(data.outcome), "data.outcome");
+  need(isNone(data.suggested) || OUTCOMES.includes(data.suggested), "data.suggested");
+  need(isBilingual(data.message), "data.message");
+  for (const key of ["holder_name", "place"]) need(data[key] === undefined || isText(data[key]), `data.${key}`);
+  if (!isNone(data.expires)) time(data.expires, "data.expires");
   const revision = data.revision === undefined ? 1 : data.revision;
   need(Number.isInteger(revision) && revision >= 1, "data.revision");
   const raisedMs = time(data.raised, "data.raised");
   const sentMs = read.time === undefined || read.time === null ? nowMs : time(read.time, "time");
   const alert = {
     alert: data.alert, kind: data.kind, state: data.state, role: data.role, holder: data.holder ?? null, revision,
-    message: { ja: data.message.ja, en: data.message.en }, customer: card(data.customer),
+    message: { ja: data.message.ja, en: data.message.en }, customer: card(data.customer), outcome: data.outcome ?? null,
+    suggested: data.suggested ?? null,
+    holder_name: data.holder_name ?? "", place: data.place ?? "", coupon: coupon(data.coupon),
   };
   return { alert, id: read.id, waitedS: (sentMs - raisedMs) / 1000 };
 }
@@ -75,15 +86,30 @@ function card(customer) {
   need(isObject(customer) && isId(customer.customer), "data.customer.customer");
   need(isText(customer.name), "data.customer.name");
   const own = { customer: customer.customer, name: customer.name };
-  for (const key of ["rank", "note"]) {
+  for (const key of ["rank", "note", "preferences"]) {
     own[key] = customer[key] === undefined ? "" : customer[key];
     need(isText(own[key]), `data.customer.${key}`);
   }
   for (const key of ["visits", "average_purchase_minor", "points"]) {
     own[key] = customer[key] === undefined ? 0 : customer[key];
-    need(Number.isSafeInteger(own[key]) && own[key] >= 0, `data.customer.${key}`);
+    need(isCount(own[key]), `data.customer.${key}`);
   }
+  const history = customer.history === undefined ? [] : customer.history;
+  need(Array.isArray(history) && history.length <= HISTORY_MAX, "data.customer.history");
+  own.history = history.map((line, index) => {
+    const amount = isObject(line) && line.amount_minor !== undefined ? line.amount_minor : 0;
+    const fits = isObject(line) && typeof line.day === "string" && DAY.test(line.day) && isText(line.products) && isCount(amount);
+    need(fits, `data.customer.history.${index}`);
+    return { day: line.day, products: line.products, amount_minor: amount };
+  });
   return own;
+}
+
+function coupon(given) {
+  if (isNone(given)) return null;
+  need(isObject(given) && isId(given.coupon) && isBilingual(given.title), "data.coupon");
+  if (!isNone(given.valid_until)) time(given.valid_until, "data.coupon.valid_until");
+  return { coupon: given.coupon, title: { ja: given.title.ja, en: given.title.en }, valid_until: given.valid_until ?? null };
 }
 
 function open(bytes, type, source) {
@@ -108,6 +134,18 @@ function need(fits, where) {
 
 function isObject(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isNone(value) {
+  return value === undefined || value === null;
+}
+
+function isCount(value) {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+function isBilingual(value) {
+  return isObject(value) && isText(value.ja) && isText(value.en);
 }
 
 function isText(value) {

@@ -3,10 +3,10 @@
 import { clock } from "./words.js";
 
 const SHIELD_MS = 350;
-// What the two buttons of a card say and do, by the alert's status to this clerk.
+// What the buttons of a card say and do, by the alert's status to this clerk: the large one, then the small ones.
 const BUTTONS = {
   open: [["accept", "accept"], ["decline", "decline"]],
-  mine: [["served", "served"], ["give_back", "decline"]],
+  mine: [["served", "served"], ["bought", "bought"], ["not_found", "not_found"], ["give_back", "decline"]],
   declined: [null, ["accept_after_all", "accept"]],
 };
 
@@ -133,7 +133,9 @@ export class View {
     const card = {
       root, article: find("article"), kind: find(".kind"), role: find(".role"), waitWord: find(".wait-word"), wait: find("time"),
       name: find(".name"), message: find(".message"), rank: find(".rank"), visits: find(".visits"), points: find(".points"),
-      average: find(".average"), note: find(".note"), standing: find(".standing"), buttons: [find(".act"), find(".second")],
+      average: find(".average"), note: find(".note"), standing: find(".standing"), place: find(".place"),
+      coupon: find(".coupon"), preferences: find(".preferences"), history: find(".history"), bought: find(".history ul"),
+      buttons: [find(".act"), ...root.querySelectorAll(".second")],
     };
     root.dataset.alert = id;
     for (const button of card.buttons) button.addEventListener("click", () => this._onAnswer(id, button.dataset.answer));
@@ -157,13 +159,30 @@ export class View {
     const spent = customer.average_purchase_minor;
     this._optional(card.average, spent > 0 ? words.say("average", words.money(spent, scene.currency)) : "");
     this._optional(card.note, customer.note);
+    this._optional(card.place, alert.place === "" ? "" : words.say("place", alert.place));
+    this._optional(card.coupon, alert.coupon === null ? "" : words.say("recommend", words.of(alert.coupon.title)));
+    this._optional(card.preferences, customer.preferences === "" ? "" : words.say("preferences", customer.preferences));
+    this._history(card, words, customer.history, scene.currency);
     this._optional(card.standing, this._standing(words, entry));
     const wanted = BUTTONS[entry.status] ?? [];
     card.buttons.forEach((button, index) => this._button(button, wanted[index], words, entry));
   }
 
+  _history(card, words, lines, currency) {
+    card.history.hidden = lines.length === 0;
+    set(card.history.querySelector("summary"), words.say("history"));
+    const texts = lines.map((line) => {
+      const amount = line.amount_minor > 0 ? `  ${words.money(line.amount_minor, currency)}` : "";
+      return `${words.day(line.day)}  ${line.products}${amount}`;
+    });
+    if (card.bought.dataset.shown === JSON.stringify(texts)) return;
+    card.bought.dataset.shown = JSON.stringify(texts);
+    card.bought.replaceChildren(...texts.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+  }
+
   _standing(words, entry) {
-    if (entry.status === "taken") return words.say("taken", entry.alert.holder);
+    if (entry.status === "taken") return words.say("taken", entry.alert.holder_name || entry.alert.holder);
+    if (entry.status === "over" && entry.alert.outcome !== null) return words.say(`over_${entry.alert.outcome}`);
     if (entry.status !== "open") return words.say(entry.status);
     return entry.confirmed ? "" : words.say("unconfirmed");
   }

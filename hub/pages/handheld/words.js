@@ -26,8 +26,14 @@ const WORDS = {
     open_count: (n) => `未対応 ${n} 件`,
     service_request: "接客のお願い",
     special_treatment: "特別なご対応",
+    coupon: "クーポンのご案内",
     main: "主担当",
     deputy: "副担当",
+    group: "応援のお願い",
+    place: (where) => `場所: ${where}`,
+    preferences: (what) => `お好み: ${what}`,
+    recommend: (title) => `おすすめください: ${title}`,
+    history: "最近のお買い上げ",
     waiting: "お待たせ",
     name: (name) => `${name} 様`,
     visits: (n) => `ご来店 ${n} 回`,
@@ -35,8 +41,13 @@ const WORDS = {
     average: (amount) => `平均 ${amount}`,
     accept: "対応する",
     decline: "対応できない",
-    give_back: "ほかの人に返す",
+    give_back: "ほかの人へ",
     served: "対応完了",
+    bought: "お買い上げ",
+    not_found: "見つからない",
+    over_served: "対応完了しました",
+    over_bought: "お買い上げになりました",
+    over_not_found: "見つかりませんでした",
     accept_after_all: "やはり対応する",
     sending: "送信中…",
     unconfirmed: "確認中…",
@@ -74,8 +85,14 @@ const WORDS = {
     open_count: (n) => `${n} open`,
     service_request: "Service request",
     special_treatment: "Special treatment",
+    coupon: "Coupon to offer",
     main: "Main clerk",
     deputy: "Deputy",
+    group: "Help wanted",
+    place: (where) => `Where: ${where}`,
+    preferences: (what) => `Likes: ${what}`,
+    recommend: (title) => `Please recommend: ${title}`,
+    history: "Last purchases",
     waiting: "Waiting",
     name: (name) => name,
     visits: (n) => (n === "1" ? "1 visit" : `${n} visits`),
@@ -85,6 +102,11 @@ const WORDS = {
     decline: "Can't attend",
     give_back: "Give back",
     served: "Served",
+    bought: "She bought",
+    not_found: "Not found",
+    over_served: "Served",
+    over_bought: "Served, and she bought",
+    over_not_found: "She was not found",
     accept_after_all: "Accept after all",
     sending: "Sending …",
     unconfirmed: "Confirming …",
@@ -123,6 +145,12 @@ export class Words {
   money(minor, currency) {
     const format = new Intl.NumberFormat(this.language, { style: "currency", currency });
     return format.format(minor / 10 ** format.resolvedOptions().maximumFractionDigits);
+  }
+
+  // A calendar day such as 2026-03-01.
+  day(text) {
+    const [year, month, day] = text.split("-").map(Number);
+    return new Intl.DateTimeFormat(this.language, { month: "short", day: "numeric" }).format(new Date(year, month - 1, day));
   }
 
   get next() {
