@@ -95,7 +95,7 @@ async def test_accept_serve_and_give_back_send_answers_of_the_contract(page: Pag
     await expect(card).to_have_attribute("data-status", "mine")
     await expect(card).to_contain_text("あなたが対応中")
     await shoot(page, "mine-ja")
-    await card.get_by_role("button", name="ほかの人へ").tap()
+    await card.get_by_role("button", name="交代する").tap()
     await hub.until_answer("a1", "decline")
     hub.say(alert("a1", revision=3, state="declined"))
     await card.get_by_role("button", name="やはり対応する").tap()
@@ -108,7 +108,7 @@ async def test_accept_serve_and_give_back_send_answers_of_the_contract(page: Pag
 
 @pytest.mark.row("A7", "A13", "C6")
 @pytest.mark.parametrize(("button", "answer", "end"), [
-    ("お買い上げ", "bought", "お買い上げになりました"), ("見つからない", "not_found", "見つかりませんでした")])  # fmt: skip
+    ("ご購入", "bought", "お買い上げになりました"), ("ご不在", "not_found", "見つかりませんでした")])  # fmt: skip
 async def test_all_that_a_clerk_needs_and_how_it_ended(
     page: Page, hub: HubVoice, button: str, answer: str, end: str
 ) -> None:
