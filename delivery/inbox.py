@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import structlog
 
 from contract.envelope import MAX_BYTES
+from contract.messages import CHANNELS, Stream
 
 log = structlog.get_logger()
 
@@ -20,9 +21,12 @@ Item = tuple[str, bytes]
 QUEUE_MESSAGES, QUEUE_BYTES = 4000, 8 * 1024 * 1024
 """Of one queue. An honest sender has at most `delivery.streams.WINDOW` numbered messages on the way."""
 ALL_MESSAGES, ALL_BYTES = 20_000, 64 * 1024 * 1024
-SHARE = 128
-"""Messages of one queue in a batch: what others wait for when somebody floods."""
+SHARE, SHARE_URGENT = 128, 16
+"""Messages of one queue in a batch, of sightings and of others: what a scan waits for when somebody floods or comes back with a
+backlog. An exit scan costs the hub five times as much as a sighting."""
 KNOWN_MAX = 4096
+_SIGHTINGS = frozenset(channel.topic.rpartition("/")[2] for channel in CHANNELS if channel.stream is Stream.SIGHTING)
+"""Last levels of the topics that share a numbered stream: they stay in order in one queue."""
 
 
 class Inbox:
@@ -74,7 +78,8 @@ class Inbox:
             if len(taken) >= most:
                 break
             queue = self._queues[who]
-            share = [queue.popleft() for _ in range(min(SHARE, most - len(taken), len(queue)))]
+            share_max = SHARE if who.endswith("/sighting") else SHARE_URGENT
+            share = [queue.popleft() for _ in range(min(share_max, most - len(taken), len(queue)))]
             size = sum(len(payload) for _, payload in share)
             taken += share
             self._count -= len(share)
@@ -96,7 +101,7 @@ class Inbox:
     def _queue_of(self, topic: str) -> str:
         levels = topic.split("/")
         who = "/".join(levels[2:4])[:200]
-        if levels[-1] == "sighting":
+        if levels[-1] in _SIGHTINGS:
             who += "/sighting"
         if len(self._known) >= KNOWN_MAX:
             self._known.clear()

@@ -28,7 +28,7 @@ def test_one_that_floods_loses_its_own_and_delays_nobody() -> None:
     assert all(inbox.append(scan(n)) for n in range(3))
     assert inbox.dropped == 10_000 - module.QUEUE_MESSAGES
     first = inbox.batch(500)
-    assert first == [answer(n) for n in range(128)] + [scan(n) for n in range(3)]
+    assert first == [answer(n) for n in range(module.SHARE_URGENT)] + [scan(n) for n in range(3)]
     assert inbox.append(answer(10_001))  # there is room again
 
 
@@ -38,8 +38,9 @@ def test_a_backlog_of_sightings_comes_after_everything_else_and_still_comes() ->
         inbox.append(sighting(n))
     for n in range(300):
         inbox.append(scan(n))
-    assert inbox.batch(500) == [scan(n) for n in range(128)] + [sighting(n) for n in range(128)]
-    assert inbox.popleft() == scan(128)
+    first = inbox.batch(500)
+    assert first == [scan(n) for n in range(module.SHARE_URGENT)] + [sighting(n) for n in range(module.SHARE)]
+    assert inbox.popleft() == scan(module.SHARE_URGENT)
     while inbox.batch(500):
         pass
     assert len(inbox) == 0
@@ -92,3 +93,13 @@ def test_made_up_topics_do_not_fill_the_memory() -> None:
         inbox.append((f"x{n}", b""))
     assert len(inbox._known) <= module.KNOWN_MAX
     assert len(inbox._queues) <= 2
+
+
+def test_what_shares_a_numbered_stream_shares_a_queue() -> None:
+    inbox = Inbox()
+    visitors = [("instore/s1/agent/exit/device/door/visitors", b"%d" % n) for n in range(3)]
+    mixed = [item for n in range(3) for item in (sighting(n), visitors[n])]
+    for item in mixed:
+        inbox.append(item)
+    inbox.append(scan(1))
+    assert inbox.batch(500) == [scan(1), *mixed]
