@@ -55,7 +55,7 @@ def test_order_within_a_queue_is_that_of_arrival_and_queues_take_turns() -> None
         inbox.append(answer(n, "c02"))
     seen: dict[str, list[int]] = {}
     turns = []
-    while batch := inbox.batch(200):
+    while batch := inbox.batch(module.SHARE_URGENT):
         for topic, payload in batch:
             seen.setdefault(topic, []).append(int(payload))
         turns.append(batch[0][0])
