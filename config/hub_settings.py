@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from config.load import Section, SettingsError, load, parse, read_toml, resolve
+from config.member_settings import MembersSettings
 from config.mqtt import MqttSettings
 from config.words import Words
 
@@ -105,6 +106,7 @@ class HubSettings(Section):
     exit_code: ExitCodeSettings = ExitCodeSettings()
     lane: LaneSettings = LaneSettings()
     alerts: AlertSettings = AlertSettings()
+    members: MembersSettings = MembersSettings()
     rules: Path
     messages: Path
     incentives: Path
@@ -138,12 +140,14 @@ def load_hub(settings_file: Path) -> HubSettings:
     keys = tuple(resolve(settings_file, path) for path in read.exit_code.key_files)
     coupons = read.coupons and resolve(settings_file, read.coupons)
     api = read.http.api_keys_file and resolve(settings_file, read.http.api_keys_file)
+    agreed = read.members.consents and resolve(settings_file, read.members.consents)
     return read.model_copy(
         update={
             **paths,
             "coupons": coupons,
             "exit_code": read.exit_code.model_copy(update={"key_files": keys}),
             "http": read.http.model_copy(update={"api_keys_file": api}),
+            "members": read.members.model_copy(update={"consents": agreed}),
         }
     )
 

@@ -32,6 +32,7 @@ from hub import web
 from hub.core import Hub
 from hub.database.schema import MIGRATIONS
 from hub.exit_keys import read_keys
+from hub.members.gateway import FRAME_MAX_BYTES
 from hub.rules.reload import RunningPolicy
 
 log = structlog.get_logger()
@@ -55,7 +56,8 @@ async def run_hub(settings: HubSettings, settings_path: Path) -> None:
             hub = Hub(settings, keys, lambda: policy.current, version=_version())
             engine = Engine(journal, Principal(Role.HUB, settings.id), settings.store.id, hub.handle)
             node = Node(engine, address, will=last_will(settings), on_link=on_link(hub, engine))
-            app = web.build(hub, node, policy, api_keys)
+            mail = settings.members.mail
+            app = web.build(hub, node, policy, api_keys, mail_password=mail.secret(settings_path) if mail else "")
             await _run(hub, node, policy, app, listener)
             engine.flush()
         finally:
@@ -71,7 +73,15 @@ async def _run(hub: Hub, node: Node, policy: RunningPolicy, app: FastAPI, listen
                 tasks.create_task(tick(hub, node, policy), name="tick"),
             ]
             server = _Server(
-                uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+                uvicorn.Config(
+                    app,
+                    log_config=None,
+                    access_log=False,
+                    lifespan="off",
+                    timeout_graceful_shutdown=1,
+                    ws_max_size=FRAME_MAX_BYTES,
+                    ws_per_message_deflate=False,
+                )
             )
             serving = tasks.create_task(server.serve(sockets=[listener]), name="http")
             notifier = Notifier()

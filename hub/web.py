@@ -3,6 +3,7 @@
 POST /api/v1/sales            Authorization: Bearer KEY; body and answer: `hub.purchases`
      /api/v1/coupons/…        Authorization: Bearer KEY; `hub.offers.api`
 GET  /api/v1/trace/{visit}    Authorization: Bearer KEY; `last` for the newest
+     /member/…                the member's page, its API and WebSocket, and the counter's API: `hub.members`
 GET  /healthz                 200, or 503 when the database can't be written
 GET  /metrics                 Prometheus
 GET  /handheld/               the clerk's page, with /handheld/config.json; each folder of `pages` is served by its name
@@ -26,6 +27,7 @@ from hub.body_limit import BodyLimit
 from hub.core import Hub
 from hub.disk_probe import DiskProbe
 from hub.explain import NothingToExplain, as_dict, explain_from
+from hub.members import web as members_web
 from hub.metrics import Metrics
 from hub.offers import api as coupons_api
 from hub.purchases import SalePost, SaleRefused, SaleTaken
@@ -55,8 +57,8 @@ class Gate:
         raise HTTPException(401, f"no valid API key; {why}", {"WWW-Authenticate": "Bearer"})
 
 
-def build(hub: Hub, node: Node, policy: RunningPolicy, api_keys: dict[str, str]) -> FastAPI:
-    """The application; it holds no state of its own."""
+def build(hub: Hub, node: Node, policy: RunningPolicy, api_keys: dict[str, str], *, mail_password: str = "") -> FastAPI:
+    """The application; it holds no state of its own but which terminals are connected. Raises SettingsError."""
     app = FastAPI(title=f"instore hub, {hub.settings.store.id}", docs_url=None, redoc_url=None)
     app.add_middleware(BodyLimit, max_bytes=BODY_MAX_BYTES)
     disk = DiskProbe(node)
@@ -64,6 +66,7 @@ def build(hub: Hub, node: Node, policy: RunningPolicy, api_keys: dict[str, str])
     _errors(app, disk)
     _api(app, hub, node, gate)
     app.include_router(coupons_api.router(hub.redeeming, node, gate))
+    members_web.attach(app, hub, node, gate, mail_password=mail_password)
     _state(app, node, policy, metrics, disk)
     _pages(app, hub)
     return app

@@ -244,8 +244,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         "hub-7",
         """
         CREATE TABLE member (
-            customer TEXT PRIMARY KEY REFERENCES customer ON DELETE CASCADE,
-            birth_year INTEGER, registered TEXT NOT NULL
+            customer TEXT PRIMARY KEY REFERENCES customer ON DELETE CASCADE, registered TEXT NOT NULL
         ) WITHOUT ROWID;
         CREATE TABLE member_session (
             hash TEXT PRIMARY KEY,                       -- SHA-256 of the cookie's value

@@ -1,0 +1,36 @@
+"""The members' side of the hub's web application, put together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from fastapi import FastAPI
+
+from config.member_settings import load_consents
+from delivery.node import Node
+from hub.core import Hub
+from hub.members import counter
+from hub.members.api import MemberApi
+from hub.members.desk import Desk
+from hub.members.gateway import Gateway
+from hub.members.mail import Mailer
+
+
+def attach(app: FastAPI, hub: Hub, node: Node, who: Callable[..., str], *, mail_password: str = "") -> Gateway:
+    """Adds /member/api, /member/ws and the counter's API; the engine's outlet leads to the terminals from now on.
+
+    Raises SettingsError when the texts of consent can't be read.
+    """
+    # At DEBUG the web server writes every frame and cookie into its log: readings and sessions (row C11).
+    logging.getLogger("uvicorn.error").setLevel(logging.INFO)
+    settings = hub.settings.members
+    desk = Desk(hub.settings, load_consents(settings.consents), hub.counters)
+    gateway = Gateway(hub, node, desk)
+    mailer = Mailer(settings.mail, mail_password, hub.settings.store.name, hub.counters)
+    api = MemberApi(desk, node, mailer, settings.registrations_per_minute, gateway.dropped)
+    app.include_router(api.routes())
+    app.include_router(counter.router(desk.claims, node, who))
+    app.add_api_websocket_route("/member/ws", gateway.serve)
+    node.engine.outlet = gateway.outlet
+    return gateway
