@@ -1,0 +1,152 @@
+"""The store of a day on disk: settings of hub and agents, customers, rules. The rules' arithmetic is again in `oracle`."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from broker.credentials import Credentials
+from contract.access import Principal
+from contract.messages import Role
+from instore.day.oracle import FALLBACK
+from instore.day.script import CLERKS, LEFT, PLACES, Person, Script
+from instore.demo.layout import HUB, SHIPPED, STORE, BrokerPlace, Layout, free_port
+
+HEARTBEAT = "ibeacon:f7826da6-4fa2-4e98-8024-bc5b71e0893e:9:{number}"
+RULES = """
+[[rank]]
+name = "regular"
+label = { ja = "レギュラー", en = "Regular" }
+
+[[rank]]
+name = "gold"
+from_spent = 300_000
+label = { ja = "ゴールド", en = "Gold" }
+
+[[good_customer]]
+name = "vip"
+when = "rank >= gold || visits >= 30 && average_purchase >= 8000"
+
+[[treatment]]
+name = "thirsty"
+when = "ambient_temperature >= 30 && heart_rate >= 100"
+message = "drink"
+
+[[treatment]]
+name = "unwell"
+when = "speed < 0.3 && (systolic_mmhg < 90 || systolic_mmhg > 160)"
+message = "rest_room"
+"""
+COUPONS = """
+period_days = 30
+
+[categories]
+clothes = ["婦人服"]
+tableware = ["食器"]
+
+[[coupon]]
+name = "womens-clothes-40s"
+when = 'clothes_share >= 0.4 && clothes_days >= 2 && age >= 40 && age < 50'
+title = { ja = "婦人服 1,000円引き", en = "1,000 yen off women's clothes" }
+amount_minor = 1000
+
+[[coupon]]
+name = "tableware"
+when = 'tableware_pieces >= 3 || tableware_share >= 0.5'
+title = { ja = "食器プレゼント", en = "A free piece of tableware" }
+kind = "product"
+"""
+
+
+def make_store(folder: Path, broker: BrokerPlace) -> Layout:
+    """A fresh store with three entrances and three floors."""
+    folder.mkdir(parents=True)
+    credentials = Credentials(folder / "credentials.json")
+    people = [Principal(Role.HUB, HUB), Principal(Role.OBSERVER, "demo"), *(Principal(Role.AGENT, place) for place in PLACES),
+              *(Principal(Role.CLERK, clerk) for clerk in (*CLERKS, LEFT))]  # fmt: skip
+    passwords = {person.username: credentials.issue(person) for person in people}
+    layout = Layout(folder, broker, STORE, free_port(), "the-till-of-the-day-has-this-key", passwords)
+    for name in ("messages.toml", "incentives.toml"):
+        shutil.copy(SHIPPED / name, folder / name)
+    _write(folder / "rules.toml", RULES)
+    _write(folder / "coupons.toml", COUPONS)
+    _write(folder / "hub.toml", _hub(layout))
+    _write(folder / "api-keys.toml", f'till = "{layout.api_key}"\n')
+    for number, place in enumerate(PLACES):
+        _write(folder / f"{place}.toml", _agent(layout, place, number))
+    return layout
+
+
+def write_customers(path: Path, script: Script, ids: Mapping[str, str]) -> None:
+    """What the store knew before: one line a customer, under the IDs that they have (`ids` by key)."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["customer", "name", "gender", "age", "language", "visits", "average_purchase", "main_clerk", "deputies",
+                      "beacons", "eid_key"])  # fmt: skip
+        for person in script.people:
+            out.writerow(_line(person, ids[person.key]))
+
+
+def _line(person: Person, customer: str) -> list[object]:
+    return [customer, person.name, person.gender, person.age, person.language, person.visits, person.average_minor,
+            person.main_clerk, " ".join(person.deputies), person.frame, person.identity_key]  # fmt: skip
+
+
+def _write(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
+
+
+def _mqtt(layout: Layout, role: Role, own: str) -> str:
+    username, password = layout.account(role, own)
+    return f"""
+[mqtt]
+host = {json.dumps(layout.broker.host)}
+port = {layout.broker.port}
+username = {json.dumps(username)}
+password = {json.dumps(password)}
+"""
+
+
+def _hub(layout: Layout) -> str:
+    return f"""id = "{HUB}"
+database = "hub.sqlite"
+rules = "rules.toml"
+messages = "messages.toml"
+incentives = "incentives.toml"
+coupons = "coupons.toml"
+
+[store]
+id = "{layout.store}"
+name = {{ ja = "銀座店", en = "Ginza" }}
+time_zone = "Asia/Tokyo"
+{_mqtt(layout, Role.HUB, HUB)}
+[http]
+port = {layout.hub_port}
+api_keys_file = "api-keys.toml"
+
+[alerts]
+reoffer_s = 5
+expire_s = 3600
+left_grace_s = 3600
+fallback_clerks = ["{FALLBACK}"]
+
+[members]
+registrations_per_minute = 10000
+"""
+
+
+def _agent(layout: Layout, place: str, number: int) -> str:
+    return f"""store = "{layout.store}"
+agent = "{place}"
+database = "{place}.sqlite"
+heartbeat_s = 5
+{_mqtt(layout, Role.AGENT, place)}
+[beacons]
+adapter = "hci{number}"
+heartbeat = "{HEARTBEAT.format(number=number + 1)}"
+leave_after_s = 10
+"""
