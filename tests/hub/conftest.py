@@ -32,6 +32,19 @@ HANAKO, JOHN, ICHIRO = (f"ibeacon:f7826da6-4fa2-4e98-8024-bc5b71e0893e:1:{n}" fo
 START = datetime(2026, 3, 1, 1, 0, tzinfo=UTC)  # ten in the morning in Tokyo
 
 
+class Overheard(Engine):
+    """An engine of which a test hears what it says to members' terminals, whatever takes it."""
+
+    def __init__(self, *args, **more) -> None:
+        super().__init__(*args, **more)
+        self.to_terminals: list[Publication] = []
+
+    def _hand_out(self, customer: str, publication: Publication) -> None:
+        self.to_terminals.append(publication)
+        if self.outlet is not None:
+            super()._hand_out(customer, publication)
+
+
 class Store:
     """The hub and the far ends of its wires."""
 
@@ -51,9 +64,7 @@ class Store:
         self.hub = Hub(self.settings, self.keys, lambda: self.policy.current)
         self.journal = Journal(self.settings.database, MIGRATIONS)
         clock = Clock(monotonic=lambda: (self.now - START).total_seconds(), utc=lambda: self.now)
-        self.engine = Engine(self.journal, Principal(Role.HUB, "main"), "ginza", self.hub.handle, clock=clock)
-        self.engine.outlet = lambda _customer, publication: self._to_terminals.append(publication)
-        self._to_terminals: list[Publication] = []
+        self.engine = Overheard(self.journal, Principal(Role.HUB, "main"), "ginza", self.hub.handle, clock=clock)
         self.engine.link_up()
         self.numbers: dict[tuple[str, str], int] = defaultdict(int)
         self._epoch += 1
@@ -95,7 +106,7 @@ class Store:
         return self.engine.from_terminal(customer, *self.bytes_of(name, data, customer=customer))
 
     def listen(self) -> list[Message]:
-        wire, self._to_terminals = [*self.engine.poll(), *self._to_terminals], []
+        wire, self.engine.to_terminals = [*self.engine.poll(), *self.engine.to_terminals], []
         new = [decode(each.topic, each.payload) for each in wire]
         new = [message for message in new if message.channel.name != "receipt_up"]
         self.said += new
