@@ -22,6 +22,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from random import Random
 
 import structlog
@@ -68,6 +69,7 @@ class Engine:
         self._marks = journal.marks()
         self._receiver = Receiver(me, store, journal, self.outgoing, self._marks, Complaints())
         self._publications: list[Publication] = []
+        self._peer_clocks: dict[str, tuple[datetime, float]] = {}
         self.outlet: Outlet | None = None
 
     # --- what the application says
@@ -190,6 +192,7 @@ class Engine:
         self.outgoing.forgotten(forgotten)
         self.counters.update(taking.counted)
         self._committed(tx)
+        self._peer_clocks.update((peer, (utc, tx.now)) for peer, utc in taking.clocks.items())
         for key, again in taking.receipts.items():
             self._acknowledge(key, taking.taken(key), again)
         return taking.refused
@@ -210,7 +213,7 @@ class Engine:
         ids = {"agent": sender.partition("/")[2] if hub else self.me.id}
         route = self._routes.find("receipt_up" if hub else "receipt_down", ids)
         data = Receipt(stream=Stream(stream).value, epoch=epoch, taken=taken, again=again)
-        body = encode(Message(route.channel, route.ids, data, self._new_id(), route.source))
+        body = encode(Message(route.channel, route.ids, data, self._new_id(), route.source, self.clock.utc()))
         self._publications.append(Publication(route.topic, body, 0))
 
     # --- the wire
@@ -245,6 +248,15 @@ class Engine:
         return min((d for d in deadlines if d is not None), default=None)
 
     # --- to look at
+
+    def utc_at(self, peer: str) -> datetime:
+        """The wall's time by the clock of a peer, as its newest receipt in this process's life told it; by ours before one.
+
+        It goes on by our monotonic clock, so that it holds whatever is done to the wall clock of this machine. A receipt is an
+        answer and is never retained, so it is as old as its way was long.
+        """
+        told = self._peer_clocks.get(peer)
+        return self.clock.utc() if told is None else told[0] + timedelta(seconds=self.clock.monotonic() - told[1])
 
     def unacknowledged(self) -> int:
         """Messages of ours that no peer has acknowledged yet."""

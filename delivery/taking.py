@@ -9,6 +9,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -66,6 +67,8 @@ class Taking:
         """The highest numbers taken in this batch."""
         self.receipts: dict[Key, bool] = {}
         """Whom to answer, and whether to ask for what is missing."""
+        self.clocks: dict[str, datetime] = {}
+        """What receipts said the time is, by peer."""
         self.counted: Counter[str] = Counter()
         self._hand_over = self._hand_over_carefully if careful else self._hand_over_simply
 
@@ -87,6 +90,8 @@ class Taking:
         if isinstance(message.data, Receipt):
             peer = "hub" if self.receiver.me.role is not Role.HUB else f"agent/{message.ids['agent']}"
             self.receiver.outgoing.on_receipt(peer, message.data, self.tx.now)
+            if message.time is not None:
+                self.clocks[peer] = message.time
             return
         if self.terminal is None:
             self.receiver.outgoing.on_heard(

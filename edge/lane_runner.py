@@ -195,15 +195,16 @@ class LaneRunner:
     # --- codes
 
     def _scanned(self, scan: Scan) -> None:
-        clock = self._node.engine.clock
-        if clock.monotonic() - scan.t_last_byte > STALE_S:
+        engine = self._node.engine
+        if engine.clock.monotonic() - scan.t_last_byte > STALE_S:
             self.counters["stale_scans"] += 1
             return
         if self.lane.phase is not core.Phase.IDLE:
             self.counters["scans_while_busy"] += 1
             return
         try:
-            claims = self._keys.verify(scan.text, clock.utc())
+            # By the hub's clock, which is the store's: codes are issued by it. Ours may be hours off (no battery clock).
+            claims = self._keys.verify(scan.text, engine.utc_at("hub"))
         except ExitCodeError as error:
             self._refusals.refuse(error.reason, str(error), error.claims)
             return

@@ -225,7 +225,7 @@ class Scans:
         texts = self._policy().messages.lane
         words = {"already_used": texts.already_used, "unknown_sale": texts.unknown_sale, "expired": texts.expired}
         cause = decided(tx, asked.visit, asked.message.id, "refused", f"refused, {reason}: {detail}")
-        said = {"not_yet_valid": "malformed", "unknown_key": "bad_signature"}.get(reason, reason)
+        said = {"unknown_key": "bad_signature"}.get(reason, reason)
         decision = LaneDecision.model_validate(
             {
                 "scan": asked.message.id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from contract.envelope import Message
 from contract.messages import Role
 from contract.payloads import Sighting, SightingKind
 from delivery import outgoing
+from delivery.clock import Clock
 from delivery.engine import Tx
 from tests.delivery.hostile import Faults, Program, World
 
@@ -212,3 +214,16 @@ def test_ids_of_messages_never_repeat(world: World) -> None:
             message_id = tx.send("sighting", Sighting(beacon=f"b{n}", event=SightingKind.MOVED, heard=tx.utc))
         assert message_id not in seen
         seen.add(message_id)
+
+
+def test_the_time_at_a_peer_is_what_its_last_receipt_said_whatever_happens_to_our_clock(world: World) -> None:
+    """A lane judges codes by the hub's clock (found by a busy hour whose clocks were set wrong)."""
+    agent, clock = world.programs["exit"], world.clock
+    hours_off = Clock(clock.monotonic, lambda: clock.utc() + timedelta(hours=2))
+    agent.engine.clock = hours_off
+    assert agent.engine.utc_at("hub") == hours_off.utc()  # nobody has told better
+    agent.scan("scan-0")
+    world.run(3600)
+    assert abs(agent.engine.utc_at("hub") - clock.utc()) < timedelta(seconds=1)
+    agent.engine.clock = Clock(clock.monotonic, lambda: clock.utc() - timedelta(days=9000))
+    assert abs(agent.engine.utc_at("hub") - clock.utc()) < timedelta(seconds=1)
