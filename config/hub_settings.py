@@ -92,7 +92,22 @@ class AlertSettings(Section):
     left_grace_s: Annotated[float, Field(ge=0, le=3600)] = 60.0
     """No agent has heard the customer for this long: she has left, and her alerts are over."""
     fallback_clerks: Annotated[tuple[Id, ...], Field(max_length=20)] = ()
-    """Asked for good customers who have no clerk in charge."""
+    """Asked for good customers who have no clerk in charge. Without any: the group of `escalate_to`."""
+    escalate_s: Seconds = 120.0
+    """A request that nobody has accepted for so long goes to the group as well; at once when all who were asked declined."""
+    escalate_to: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    """A group of clerks, such as floor managers. None: it waits until it expires."""
+
+
+class SensingSettings(Section):
+    """Readings of a good customer's terminal, if she has agreed to that (row A8). What they mean: [[treatment]] in the rules."""
+
+    wait_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+    """So long the terminal may take to answer."""
+    requests: Annotated[int, Field(ge=1, le=10)] = 2
+    """At most so many in a visit that bring nothing: the second when a terminal that was away has come."""
+    every_s: Annotated[float, Field(ge=60, le=86_400)] | None = None
+    """Asked again so long after an answer, while she is here. None: once a visit."""
 
 
 class HubSettings(Section):
@@ -106,6 +121,7 @@ class HubSettings(Section):
     exit_code: ExitCodeSettings = ExitCodeSettings()
     lane: LaneSettings = LaneSettings()
     alerts: AlertSettings = AlertSettings()
+    sensing: SensingSettings = SensingSettings()
     members: MembersSettings = MembersSettings()
     rules: Path
     messages: Path

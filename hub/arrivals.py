@@ -29,8 +29,8 @@ log = structlog.get_logger()
 REMEMBERED_MAX = 200_000
 """Beacons in memory, known or not. A street full of strangers' beacons must not fill it."""
 
-OnVisit = Callable[[Tx, str, Customer, Decision, datetime, str], None]
-"""(tx, visit, customer, decision, heard, cause): what follows from a visit."""
+OnVisit = Callable[[Tx, str, Customer, Decision, datetime, str, str], None]
+"""(tx, visit, customer, decision, heard, cause, agent): what follows from a visit."""
 
 
 def rule_values(customer: Customer, policy: Policy) -> dict[str, Value]:
@@ -131,7 +131,8 @@ class Arrivals:
         is_new = visit is None
         visit = visit or f"{day}.{customer}"
         age_ms = (tx.utc - when).total_seconds() * 1000
-        heard(tx, message, visit, f"{_summary(sighting, agent)}, advertisement heard {age_ms:.1f} ms before")
+        again = "" if is_new else "; she was here today already, so nobody is asked again"
+        heard(tx, message, visit, f"{_summary(sighting, agent)}, advertisement heard {age_ms:.1f} ms before{again}")
         if is_new:
             self._open(tx, visit, customer, day, agent, when, message.id)
         self._note(tx, message, sighting, visit, when)
@@ -153,7 +154,9 @@ class Arrivals:
             cause=cause,
         )
         count(tx, self._counters, "visits")
-        self._on_visit(tx, visit, customer, decision, when, opened)
+        for _ in decision.failed:
+            count(tx, self._counters, "rules_failed")
+        self._on_visit(tx, visit, customer, decision, when, opened, agent)
 
     def _goes_on(self, tx: Tx, message: Message, sighting: Sighting, visit: str) -> None:
         agent = message.ids["agent"]

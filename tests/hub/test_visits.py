@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from contract.payloads import AlertState as S
+from hub.asked import Asked
 
 
 @pytest.mark.row("A5")
@@ -228,7 +229,7 @@ def test_an_alert_is_over_when_nobody_hears_the_customer_any_more(store, beacons
 def test_clerks_who_stand_in_for_customers_without_one(store, beacons):
     store.journal.db.execute("UPDATE customer SET rank = 'platinum' WHERE customer = 'C0003'")
     alerts = store.settings.alerts.model_copy(update={"fallback_clerks": ("c07",)})
-    store.hub.requests._settings = alerts
+    store.hub.requests._asked = Asked(alerts)
     assert [(a.ids["clerk"], a.data.role) for a in store.sight(beacons[2])[1:]] == [("c07", "main")]
 
 

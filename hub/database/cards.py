@@ -1,0 +1,61 @@
+"""What a clerk in charge may read of a customer besides her record: taste, last purchases; and whether she agreed to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from sqlite3 import Connection
+
+from contract.payloads import PurchaseLine
+from hub.database.consents import Purpose
+
+SALES_READ = 30
+"""The last so many sales make the history: of few customers are they less than ten days of buying."""
+HISTORY_MAX = 10
+PRODUCTS_CHARS = 120
+"""Of one day: an alert is sent again every few seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """Of one customer. `may_serve`: she agreed to be recognised, or was never asked (a record of the store's own)."""
+
+    preferences: str
+    may_serve: bool
+    history: tuple[PurchaseLine, ...]
+
+
+NOTHING = Personal("", False, ())
+
+
+def personal(db: Connection, customer: str) -> Personal:
+    """All of it; NOTHING for a customer who is not there."""
+    row = db.execute(
+        "SELECT preferences, EXISTS (SELECT 1 FROM consent WHERE consent.customer = customer.customer AND purpose = ? "
+        "AND withdrawn IS NULL) OR NOT EXISTS (SELECT 1 FROM consent WHERE consent.customer = customer.customer) "
+        "FROM customer WHERE customer = ?",
+        (Purpose.SERVICE, customer),
+    ).fetchone()
+    return NOTHING if row is None else Personal(row[0], bool(row[1]), history(db, customer))
+
+
+def history(db: Connection, customer: str) -> tuple[PurchaseLine, ...]:
+    """The last days on which she bought, newest first, each with its products and amount."""
+    rows = db.execute(
+        "SELECT day, amount_minor, (SELECT group_concat(coalesce(nullif(name, ''), product), ', ') FROM "
+        "(SELECT name, product FROM sale_line WHERE sale_line.sale = sale.sale LIMIT 10)) "
+        "FROM sale WHERE customer = ? ORDER BY day DESC LIMIT ?",
+        (customer, SALES_READ),
+    )
+    days: dict[str, tuple[int, list[str]]] = {}
+    for day, amount, products in rows:
+        if day not in days and len(days) == HISTORY_MAX:
+            break
+        so_far, named = days.setdefault(day, (0, []))
+        days[day] = so_far + amount, [*named, *filter(None, [products])]
+    return tuple(
+        PurchaseLine(
+            day=date.fromisoformat(day), products=", ".join(named)[:PRODUCTS_CHARS], amount_minor=max(0, amount)
+        )
+        for day, (amount, named) in days.items()
+    )
