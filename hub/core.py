@@ -12,6 +12,7 @@ from contract.payloads import AgentStatus, ClientState, HubStatus
 from delivery.engine import Tx
 from hub.arrivals import Arrivals
 from hub.database import alerts, times, trace
+from hub.eid.resolving import Resolver
 from hub.exit_keys import KeyRing
 from hub.fleet import Fleet
 from hub.members.terminals import Terminals
@@ -20,11 +21,12 @@ from hub.offers.redeeming import Redeeming
 from hub.passages import Passages
 from hub.places import Places
 from hub.purchases import Purchases
+from hub.recognition import Recognition
 from hub.requests import Requests
 from hub.rules.policy import Policy
 from hub.saying import count
 from hub.scans import Scans
-from hub.sensing import Sensing
+from hub.visitors import Visitors
 
 COUNTERS_SHOWN = 64
 """As many as `contract.payloads.HubStatus` takes."""
@@ -39,22 +41,26 @@ class Hub:
         self.settings, self.keys, self.version = settings, keys, version
         self.counters: Counter[str] = Counter()
         self.places = Places(settings.places)
-        self.requests = Requests(settings.alerts, settings.store.zone, policy, self.places, self.counters)
-        self.arrivals = Arrivals(settings.store.zone, policy, self.requests.on_visit, self.counters)
+        self.requests = Requests(settings.alerts, policy, self.counters)
+        self.eids = Resolver(self.counters)
+        recognition = Recognition(self.eids, self.counters)
+        self.arrivals = Arrivals(settings.store.zone, policy, self.requests.on_visit, self.counters, recognition)
+        self.visitors = Visitors(settings.store.zone, self.counters)
         self.passages = Passages(settings.store.zone, self.counters)
         self.scans = Scans(settings, keys.public, policy, self.passages, self.counters)
         self.purchases = Purchases(settings, keys, policy, self.counters)
-        self.offers = Offers(settings.store.zone, policy, self.counters, self.requests.recommend)
+        self.offers = Offers(settings.store.zone, policy, self.counters)
         self.redeeming = Redeeming(policy, self.offers, self.counters)
         self.terminals = Terminals()
         """Whose terminals are connected now."""
-        self.sensing = Sensing(settings.sensing, policy, self.requests, self.terminals.is_there, self.counters)
-        self.on_terminal: list[Callable[[str, Tx], None]] = [self.offers.on_terminal, self.sensing.on_terminal]
+        self.on_terminal: list[Callable[[str, Tx], None]] = [self.offers.on_terminal]
         """(customer, tx): called when a terminal of hers has connected, to say what is open."""
         self.agents: dict[str, ClientState] = {}
         self.fleet = Fleet()
         self._handlers: dict[str, Callable[[Message, Tx], None]] = {
             "sighting": self.arrivals.take,
+            "terminal_presence": self.arrivals.on_terminal,
+            "visitors_counted": self.visitors.on_counted,
             "lane_scan": self.scans.on_scan,
             "lane_refused": self.passages.on_refused,
             "lane_printed": self.passages.on_printed,
@@ -63,7 +69,6 @@ class Hub:
             "alert_answer": self.requests.on_answer,
             "clerk_status": self.requests.on_clerk_status,
             "coupon_kept": self.offers.on_kept,
-            "sensing_answer": self.sensing.on_answer,
             "agent_status": self._on_agent_status,
             "agent_heartbeat": self._on_heartbeat,
             "device_status": self.fleet.on_device,
@@ -107,7 +112,6 @@ class Hub:
     def tick(self, tx: Tx) -> None:
         """What time brings: alerts that are over, alerts to be sent again."""
         self.requests.tick(tx)
-        self.sensing.tick(tx)
         self.offers.tick(tx)
 
     def clean(self, tx: Tx) -> int:

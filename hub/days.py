@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 AHEAD_MAX = timedelta(minutes=5)
@@ -11,8 +11,17 @@ BEHIND_MAX = timedelta(days=7)
 
 
 def store_day(when: datetime, zone: ZoneInfo) -> str:
-    """The day as `2026-03-01`. `when` is aware."""
-    return when.astimezone(zone).date().isoformat()
+    """The day as `2026-03-01`. `when` is aware.
+
+    A day begins when its date is shown for the first time. Where clocks go back over midnight, the old date is shown once more;
+    that hour belongs to the new day: a day that has begun never begins again.
+    """
+    local = when.astimezone(zone)
+    if local.fold:
+        tomorrow = local.date() + timedelta(days=1)
+        if datetime.combine(tomorrow, time(), zone) <= when.astimezone(UTC):
+            return tomorrow.isoformat()
+    return local.date().isoformat()
 
 
 def recent_day(when: datetime, zone: ZoneInfo) -> str:

@@ -51,8 +51,18 @@ def withdraw(db: Connection, customer: str, purpose: Purpose, at: str) -> bool:
 
 
 def any_known(db: Connection, customer: str) -> bool:
-    """Whether she was ever asked. A record of the store's own from before has no consents at all."""
-    return db.execute("SELECT 1 FROM consent WHERE customer = ? LIMIT 1", (customer,)).fetchone() is not None
+    """Whether she was ever asked: she registered by herself, or a consent of hers was recorded, perhaps withdrawn since. Who
+    never was comes from the store's own records (decision 0012)."""
+    row = db.execute(
+        "SELECT EXISTS (SELECT 1 FROM consent WHERE customer = ?1) OR EXISTS (SELECT 1 FROM member WHERE customer = ?1)",
+        (customer,),
+    ).fetchone()
+    return bool(row[0])
+
+
+def may_recognise(db: Connection, customer: str) -> bool:
+    """Whether she may be recognised on arrival: she agreed, or the store has her by its own records and she never objected."""
+    return in_force(db, customer, Purpose.SERVICE) is not None or not any_known(db, customer)
 
 
 def purposes(db: Connection, customer: str) -> dict[Purpose, str]:

@@ -288,4 +288,8 @@ MIGRATIONS: tuple[Migration, ...] = (
         CREATE TABLE erasure (customer TEXT PRIMARY KEY, asked TEXT NOT NULL, erased TEXT);  -- JSON: counts by table
         """,
     ),
+    (
+        "hub-10",
+        "CREATE TRIGGER visit_removed AFTER DELETE ON visit BEGIN UPDATE recognition SET version = version + 1; END",
+    ),
 )

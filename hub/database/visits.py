@@ -64,9 +64,33 @@ def where(db: Connection, visit: str) -> tuple[str, str, bool] | None:
     return (row[0], row[1], False) if row else None
 
 
-def heard_in(db: Connection, beacon: str, agent: str) -> str | None:
-    """The visit in which this agent hears this beacon now."""
-    row = db.execute("SELECT visit FROM presence WHERE beacon = ? AND agent = ?", (beacon, agent)).fetchone()
+def heard_in(db: Connection, beacon: str, agent: str) -> tuple[str, str] | None:
+    """(visit, customer) in which this agent hears this beacon now."""
+    row: tuple[str, str] | None = db.execute(
+        "SELECT visit, customer FROM presence JOIN visit USING (visit) WHERE beacon = ? AND presence.agent = ?",
+        (beacon, agent),
+    ).fetchone()
+    return row
+
+
+def hears(db: Connection, agent: str, visit: str, beacon: str) -> bool:
+    """Whether this agent hears the customer of this visit now, by something else than this beacon."""
+    return (
+        db.execute(
+            "SELECT 1 FROM presence WHERE visit = ? AND agent = ? AND beacon != ?", (visit, agent, beacon)
+        ).fetchone()
+        is not None
+    )
+
+
+def going_on(db: Connection, customer: str, day: str, at: str, gone_after: str, heard_after: str) -> str | None:
+    """The visit of an earlier day in which she is here still at this time: opened before it, not gone since `gone_after` or
+    longer, heard since `heard_after`."""
+    row = db.execute(
+        "SELECT visit FROM visit WHERE customer = ? AND day < ? AND opened <= ? AND last_heard >= ? "
+        "AND (gone_since IS NULL OR gone_since >= ?) ORDER BY day DESC LIMIT 1",
+        (customer, day, at, heard_after, gone_after),
+    ).fetchone()
     return row[0] if row else None
 
 

@@ -41,8 +41,10 @@ def test_only_the_first_of_the_stores_day_opens_a_visit(store, beacons):
     assert store.sight(beacons[0], agent="floor-2") == []
     store.sight(beacons[0], "left")
     assert store.sight(beacons[0]) == []
-    store.now = datetime.fromisoformat("2026-03-01T23:59:59+09:00")
+    store.now = datetime.fromisoformat("2026-03-01T23:50:00+09:00")
     assert store.sight(beacons[0]) == []
+    assert store.sight(beacons[0], "left") == []
+    assert store.sight(beacons[0], "left", agent="floor-2") == []
     store.now = datetime.fromisoformat("2026-03-02T00:00:00+09:00")
     assert [m.channel.name for m in store.sight(beacons[0])] == ["visit_opened", "alert", "alert", "alert"]
     assert store.all("SELECT day FROM visit ORDER BY day") == [("2026-03-01",), ("2026-03-02",)]
@@ -263,5 +265,6 @@ def test_a_visit_lasts_over_an_hour_of_dst(store, beacons):
     assert store.sight(beacons[0])[0].visit == "2026-10-25.C0001"
     store.now += timedelta(hours=24)  # half past eleven in the evening of a day of 25 hours
     assert store.sight(beacons[0]) == []
+    store.sight(beacons[0], "left")
     store.now += timedelta(minutes=30)
     assert store.sight(beacons[0])[0].visit == "2026-10-26.C0001"
