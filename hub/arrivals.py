@@ -32,8 +32,8 @@ RETURN_MAX = timedelta(minutes=5)
 STILL_HERE_MAX = timedelta(hours=4)
 """Who was not heard of for so long is not here any more, even if nobody said that she left: an agent may have died."""
 
-OnVisit = Callable[[Tx, str, Customer, Decision, datetime, str], None]
-"""(tx, visit, customer, decision, heard, cause): what follows from a visit."""
+OnVisit = Callable[[Tx, str, Customer, Decision, datetime, str, str], None]
+"""(tx, visit, customer, decision, heard, cause, agent): what follows from a visit."""
 
 
 def rule_values(customer: Customer, policy: Policy) -> dict[str, Value]:
@@ -177,7 +177,9 @@ class Arrivals:
             cause=cause,
         )
         count(tx, self._counters, "visits")
-        self._on_visit(tx, visit, customer, decision, when, opened)
+        for _ in decision.failed:
+            count(tx, self._counters, "rules_failed")
+        self._on_visit(tx, visit, customer, decision, when, opened, agent)
 
     def _goes_on(self, tx: Tx, message: Message, sighting: Sighting, agent: str, visit: str, when: datetime) -> None:
         heard(tx, message, visit, _summary(sighting, agent))

@@ -26,6 +26,7 @@ from hub.requests import Requests
 from hub.rules.policy import Policy
 from hub.saying import count
 from hub.scans import Scans
+from hub.sensing import Sensing
 from hub.visitors import Visitors
 
 COUNTERS_SHOWN = 64
@@ -41,7 +42,7 @@ class Hub:
         self.settings, self.keys, self.version = settings, keys, version
         self.counters: Counter[str] = Counter()
         self.places = Places(settings.places)
-        self.requests = Requests(settings.alerts, policy, self.counters)
+        self.requests = Requests(settings.alerts, settings.store.zone, policy, self.places, self.counters)
         self.eids = Resolver(self.counters)
         recognition = Recognition(self.eids, self.counters)
         self.arrivals = Arrivals(settings.store.zone, policy, self.requests.on_visit, self.counters, recognition)
@@ -49,11 +50,12 @@ class Hub:
         self.passages = Passages(settings.store.zone, self.counters)
         self.scans = Scans(settings, keys.public, policy, self.passages, self.counters)
         self.purchases = Purchases(settings, keys, policy, self.counters)
-        self.offers = Offers(settings.store.zone, policy, self.counters)
+        self.offers = Offers(settings.store.zone, policy, self.counters, self.requests.recommend)
         self.redeeming = Redeeming(policy, self.offers, self.counters)
         self.terminals = Terminals()
         """Whose terminals are connected now."""
-        self.on_terminal: list[Callable[[str, Tx], None]] = [self.offers.on_terminal]
+        self.sensing = Sensing(settings.sensing, policy, self.requests, self.terminals.is_there, self.counters)
+        self.on_terminal: list[Callable[[str, Tx], None]] = [self.offers.on_terminal, self.sensing.on_terminal]
         """(customer, tx): called when a terminal of hers has connected, to say what is open."""
         self.agents: dict[str, ClientState] = {}
         self.fleet = Fleet()
@@ -69,6 +71,7 @@ class Hub:
             "alert_answer": self.requests.on_answer,
             "clerk_status": self.requests.on_clerk_status,
             "coupon_kept": self.offers.on_kept,
+            "sensing_answer": self.sensing.on_answer,
             "agent_status": self._on_agent_status,
             "agent_heartbeat": self._on_heartbeat,
             "device_status": self.fleet.on_device,
@@ -112,6 +115,7 @@ class Hub:
     def tick(self, tx: Tx) -> None:
         """What time brings: alerts that are over, alerts to be sent again."""
         self.requests.tick(tx)
+        self.sensing.tick(tx)
         self.offers.tick(tx)
 
     def clean(self, tx: Tx) -> int:
