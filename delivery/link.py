@@ -22,7 +22,7 @@ from gmqtt.mqtt.constants import MQTTv50, MQTTv311
 from gmqtt.mqtt.handler import MQTTError
 
 from delivery.engine import Publication
-from delivery.inbox import Inbox
+from delivery.inbox import Inbox, Item
 
 log = structlog.get_logger()
 
@@ -93,6 +93,8 @@ class Link:
                  on_wake: Callable[[], None], rng: Random | None = None) -> None:  # fmt: skip
         self.address = address
         self.inbox = Inbox()
+        self.take: Callable[[Item], bool] = self.inbox.append
+        """What is done with an arrival; whether there was room for it."""
         self.unsent = 0
         """Publications that the library refused: numbered ones are sent again."""
         self.connects = 0
@@ -232,7 +234,7 @@ class Link:
 
     def _on_message(self, _client: Any, topic: str, payload: bytes, _qos: int, _properties: Any) -> int:
         # A plain function: async handlers of this library run side by side and finish out of order.
-        if self.inbox.append((topic, payload)):
+        if self.take((topic, payload)):
             self._on_wake()
         return 0
 

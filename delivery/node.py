@@ -16,8 +16,9 @@ from dataclasses import replace
 import structlog
 
 from contract.access import grants
-from contract.messages import BY_NAME
+from contract.messages import BY_NAME, Stream
 from delivery.engine import Engine, Publication, Tx
+from delivery.express import Express
 from delivery.link import Address, Link
 
 log = structlog.get_logger()
@@ -35,12 +36,13 @@ class Node:
 
     `on_link(up, tx)` is called inside a transaction when the connection is there, for the program to say its state again;
     with `up=False` when it is gone. `will` is what the broker says when we vanish, `goodbye` what we say when we stop.
-    `make_link` takes what `Link` takes: a simulation brings a network of its own.
+    `make_link` takes what `Link` takes: a simulation brings a network of its own. `express`: critical messages come over a
+    second connection too (`delivery.express`), for a program that hears many.
     """
 
     def __init__(self, engine: Engine, address: Address, *, will: Publication | None = None,
                  goodbye: Publication | None = None, on_link: Callable[[bool, Tx], None] | None = None,
-                 make_link: Callable[..., Link] = Link) -> None:  # fmt: skip
+                 make_link: Callable[..., Link] = Link, express: bool = False) -> None:  # fmt: skip
         self.engine = engine
         self._on_link = on_link
         self._wake = asyncio.Event()
@@ -51,15 +53,29 @@ class Node:
         address = replace(address, client_id=address.client_id or engine.me.username)
         self.link = make_link(address, wanted, will=will, goodbye=goodbye, on_up=self._up, on_down=self._down,
                               on_wake=self._wake.set)  # fmt: skip
+        self.express = self._second(address, make_link) if express else None
         self._heard, self._deaf_s = engine.clock.monotonic(), DEAF_FIRST_S
         self.disk_trouble = ""
         self.rounds = 0
         """Times that the pump went round: see `delivery.watchdog`."""
 
+    def _second(self, address: Address, make_link: Callable[..., Link]) -> Link:
+        """A connection of its own for what is critical."""
+        ours = grants(self.engine.me, self.engine.store)
+        wanted = [(g.filter, BY_NAME[g.channel].qos) for g in ours
+                  if g.action == "subscribe" and BY_NAME[g.channel].stream is Stream.CRITICAL]  # fmt: skip
+        second = make_link(replace(address, client_id=f"{address.client_id}:express"), wanted, will=None,
+                           on_up=lambda: None, on_down=lambda _reason: None, on_wake=self._wake.set)  # fmt: skip
+        both = Express(self.link.inbox)
+        self.link.take, second.take = both.slow, both.fast
+        return second
+
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.link.run(), name="link")
+            if self.express is not None:
+                tasks.create_task(self.express.run(), name="express link")
             tasks.create_task(self._pump(), name="pump")
 
     @contextmanager

@@ -55,7 +55,7 @@ async def run_hub(settings: HubSettings, settings_path: Path) -> None:
         try:
             hub = Hub(settings, keys, lambda: policy.current, version=_version())
             engine = Engine(journal, Principal(Role.HUB, settings.id), settings.store.id, hub.handle)
-            node = Node(engine, address, will=last_will(settings), on_link=on_link(hub, engine))
+            node = Node(engine, address, will=last_will(settings), on_link=on_link(hub, engine), express=True)
             mail = settings.members.mail
             app = web.build(hub, node, policy, api_keys, mail_password=mail.secret(settings_path) if mail else "")
             await _run(hub, node, policy, app, listener)
