@@ -96,6 +96,7 @@ def store(
     customers: Annotated[int, typer.Option(min=0, max=100_000)] = 40,
     hours: Annotated[float, typer.Option(min=0.05, max=1000)] = 0.25,
     faults: Annotated[float, typer.Option(min=0, max=10_000, help="in an hour, on average")] = 60.0,
+    tricks: Annotated[float, typer.Option(min=0, max=100, help="how much likelier people do odd things")] = 1.0,
     keep: Annotated[
         str, typer.Option(help="only these faults, by number (none: not one); as a replay prints them")
     ] = "",
@@ -108,7 +109,7 @@ def store(
     from simulation.plan import Plan, Size
     from simulation.telling import many, one
 
-    size = Size(agents, lanes, customers, hours, faults)
+    size = Size(agents, lanes, customers, hours, faults, tricks)
     if seeds:
         raise SystemExit(many(_seeds(seeds), size, workers or None, json_lines=json_lines))
     plan = Plan(seed, size, _numbers(keep))

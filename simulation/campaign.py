@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -32,6 +33,8 @@ class Summary:
     counts: Counter[str] = field(default_factory=Counter)
     """Of all runs: how often each kind of fault struck, and what happened."""
     wall_s: float = 0.0
+    cpu_s: float = 0.0
+    """Of this process and its workers: what a crowded machine does not stretch."""
 
     def add(self, result: Result) -> None:
         self.seeds += 1
@@ -53,6 +56,7 @@ class Summary:
             "while_the_lane_was": self._all("at a lane "),
             "counts": {name: count for name, count in sorted(self.counts.items()) if not name.startswith(_OWN_LISTS)},
             "wall_s": round(self.wall_s, 1),
+            "cpu_s": round(self.cpu_s, 1),
         }
 
 
@@ -87,6 +91,7 @@ def line(result: Result, size: Size) -> dict[str, Any]:
         "trace": result.digest[:16],
         "simulated_hours": round(result.hours, 3),
         "wall_s": round(result.wall_s, 2),
+        "cpu_s": round(result.cpu_s, 2),
         **{name: result.counts.get(name, 0) for name in ("messages", "faults", "left", "slips")},
     }
     if not result.ok:
@@ -100,12 +105,20 @@ def replay(plan: Plan) -> str:
     options = [f"--seed {plan.seed}"]
     options += [
         f"--{name} {getattr(size, name):g}"
-        for name in ("agents", "lanes", "customers", "hours", "faults")
+        for name in ("agents", "lanes", "customers", "hours", "faults", "tricks")
         if getattr(size, name) != getattr(plain, name)
     ]
     if plan.keep is not None:
         options.append(f"--keep {','.join(map(str, sorted(plan.keep))) or 'none'}")
     return f"instore sim store {' '.join(options)}"
+
+
+def cpu_s() -> float:
+    """Processor time of this process and of all workers that have ended."""
+    return sum(
+        used.ru_utime + used.ru_stime
+        for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
 
 
 def dumps(found: dict[str, Any]) -> str:

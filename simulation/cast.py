@@ -27,7 +27,7 @@ def people(plan: Plan) -> list[Person]:
                 beacon(known) if known is not None else (f"ibeacon:stranger:1:{n}" if rng.random() < 0.3 else None),
                 rng.choice([1.0, 2.0, 5.0]) * (3 if size.is_long else 1),
                 rng.choice([300, 999, 1000, 2500, 18_000]),
-                frozenset(name for name, share in HABITS.items() if rng.random() < share),
+                frozenset(name for name, share in HABITS.items() if rng.random() < share * size.tricks),
             )
         )
     return found

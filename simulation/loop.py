@@ -101,12 +101,22 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._now = 0.0
         self._at_once = 0
         self._ready: deque[Handle]
-        self._scheduled: list[TimerHandle]
+        self._timers: list[tuple[float, int, TimerHandle]] = []
+        """In place of asyncio's own: compared without a call of Python, and first come, first served at equal times."""
+        self._made = 0
         self._timer_cancelled_count: int
         self.set_exception_handler(_tell)
 
     def time(self) -> float:
         return self._now
+
+    def call_at(self, when: float, callback: Callable[..., object], *args: Any,  # type: ignore[override]
+                context: contextvars.Context | None = None) -> TimerHandle:  # fmt: skip
+        timer = TimerHandle(when, callback, args, self, context)
+        self._made += 1
+        heapq.heappush(self._timers, (when, self._made, timer))
+        timer._scheduled = True  # type: ignore[attr-defined]
+        return timer
 
     def take_back(self, handles: deque[Handle]) -> None:
         """Callbacks that were held become ready again, in their order."""
@@ -128,15 +138,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self.run_until_complete(asyncio.wait(tasks, timeout=60.0))
 
     def _run_once(self) -> None:
-        scheduled, ready = self._scheduled, self._ready
+        timers, ready = self._timers, self._ready
         self._sweep()
         if not ready:
-            if not scheduled:
+            if not timers:
                 raise Stuck("nobody does anything any more")
-            if scheduled[0].when() > self._now:
-                self._now, self._at_once = scheduled[0].when(), 0
-        while scheduled and scheduled[0].when() <= self._now:
-            handle = heapq.heappop(scheduled)
+            if timers[0][0] > self._now:
+                self._now, self._at_once = timers[0][0], 0
+        while timers and timers[0][0] <= self._now:
+            handle = heapq.heappop(timers)[2]
             handle._scheduled = False  # type: ignore[attr-defined]
             ready.append(handle)
         self._at_once += len(ready)
@@ -153,20 +163,20 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 process.step(one)
 
     def _sweep(self) -> None:
-        scheduled = self._scheduled
-        if self._timer_cancelled_count > CANCELLED_MAX and self._timer_cancelled_count * 2 > len(scheduled):
+        timers = self._timers
+        if self._timer_cancelled_count > CANCELLED_MAX and self._timer_cancelled_count * 2 > len(timers):
             kept = []
-            for handle in scheduled:
-                if handle.cancelled():
-                    handle._scheduled = False  # type: ignore[attr-defined]
+            for timer in timers:
+                if timer[2].cancelled():
+                    timer[2]._scheduled = False  # type: ignore[attr-defined]
                 else:
-                    kept.append(handle)
-            scheduled[:] = kept
-            heapq.heapify(scheduled)
+                    kept.append(timer)
+            timers[:] = kept
+            heapq.heapify(timers)
             self._timer_cancelled_count = 0
-        while self._scheduled and self._scheduled[0].cancelled():
+        while timers and timers[0][2].cancelled():
             self._timer_cancelled_count -= 1
-            heapq.heappop(self._scheduled)._scheduled = False  # type: ignore[attr-defined]
+            heapq.heappop(timers)[2]._scheduled = False  # type: ignore[attr-defined]
 
     def _write_to_self(self) -> None:
         """Nobody waits in a system call."""

@@ -1,6 +1,7 @@
 """A broker and the ways to it, as bad as the faults of the moment make them. Times in seconds, shares 0 … 1.
 
-The broker keeps nothing over a restart. A way keeps the order unless `shuffle`; what is on it is lost with its connection.
+The broker keeps nothing over a restart. A way keeps the order unless `shuffle`; what is on it is lost with its connection, but
+a killed program's system sends what it was given before.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ class Session:
         self.broker, self.client, self.context, self.will = broker, client, context, will
         self.filters = [(text.split("/"), qos) for text, qos in filters]
         self.open = True
+        self.sends_on = False
+        """Its program was killed: what it had handed to its system is still sent."""
         self._deliver, self._end = deliver, end
         self._free_up = self._free_down = 0.0
 
@@ -77,11 +80,11 @@ class Session:
         if self.open and self.client not in self.broker.cut_off:
             self._deliver(topic, payload)
 
-    def close(self, *, will: bool) -> None:
+    def close(self, *, will: bool, sends_on: bool = False) -> None:
         """The connection is gone, for both sides."""
         if not self.open:
             return
-        self.open = False
+        self.open, self.sends_on = False, sends_on
         self.broker.forget(self)
         self.broker.loop.call_soon(self._end, context=self.context)
         if will and self.will is not None:
@@ -138,7 +141,9 @@ class Broker:
 
     def route(self, sender: Session | None, topic: str, payload: bytes, qos: int, retain: bool) -> None:
         """A message has reached the broker."""
-        if not self.up or (sender is not None and (not sender.open or sender.client in self.cut_off)):
+        if not self.up or (
+            sender is not None and (not (sender.open or sender.sends_on) or sender.client in self.cut_off)
+        ):
             return
         self.routed += 1
         self.note("broker", f"{topic} {crc32(payload):08x}")
@@ -198,7 +203,7 @@ class SimLink:
 
     def _reset(self) -> None:
         if self._session is not None:
-            self._session.close(will=True)
+            self._session.close(will=True, sends_on=True)
 
     def renew(self, why: str) -> None:  # noqa: ARG002
         """Give this connection up and make a new one."""

@@ -23,13 +23,14 @@ QUIET_S = 120.0
 
 @dataclass(frozen=True)
 class Size:
-    """A store and a time. `faults`: how many in an hour."""
+    """A store and a time. `faults`: how many in an hour; `tricks`: how much likelier than usual people do odd things."""
 
     agents: int = 3
     lanes: int = 2
     customers: int = 40
     hours: float = 0.25
     faults: float = 60.0
+    tricks: float = 1.0
 
     @property
     def is_long(self) -> bool:

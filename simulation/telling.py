@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from simulation.campaign import Summary, dumps, line, replay, run_all
+from simulation.campaign import Summary, cpu_s, dumps, line, replay, run_all
 from simulation.plan import Plan, Size
 from simulation.run import Result, simulate
 from simulation.shrink import shrink
@@ -30,7 +30,10 @@ def one(plan: Plan, *, shrunk: bool = False, trace: bool = True, json_lines: boo
 
 
 def _tell(plan: Plan, result: Result) -> None:
-    print(f"\nseed {plan.seed}: {result.hours:.2f} h simulated in {result.wall_s:.1f} s, trace {result.digest}")
+    print(
+        f"\nseed {plan.seed}: {result.hours:.2f} h simulated in {result.wall_s:.1f} s ({result.cpu_s:.1f} s of processor time)"
+    )
+    print(f"trace {result.digest}")
     print(", ".join(f"{name} {count}" for name, count in result.counts.items()))
     if result.ok:
         print("every rule held")
@@ -45,18 +48,19 @@ def _tell(plan: Plan, result: Result) -> None:
 
 def many(seeds: Iterable[int], size: Size, workers: int | None, *, json_lines: bool) -> int:
     """Many runs."""
-    began, summary = time.perf_counter(), Summary()
+    began, used, summary = time.perf_counter(), cpu_s(), Summary()
     for result in run_all(seeds, size, workers):
         summary.add(result)
         if json_lines:
             print(dumps(line(result, size)), flush=True)
         elif not result.ok:
             print(f"seed {result.seed}: {result.broken[0]}\n  {replay(Plan(result.seed, size))}", flush=True)
-    summary.wall_s = time.perf_counter() - began
+    summary.wall_s, summary.cpu_s = time.perf_counter() - began, cpu_s() - used
     if json_lines:
         print(dumps(summary.as_json()))
     else:
         print(
-            f"{summary.seeds} seeds, {len(summary.failed)} failed, {summary.hours:.0f} h simulated in {summary.wall_s:.0f} s"
+            f"{summary.seeds} seeds, {len(summary.failed)} failed, {summary.hours:.0f} h simulated in {summary.wall_s:.0f} s "
+            f"({summary.cpu_s:.0f} s of processor time)"
         )
     return int(bool(summary.failed))
