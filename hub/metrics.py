@@ -13,6 +13,8 @@ from delivery import metrics
 from delivery.metrics import AckTimes, Family
 from delivery.node import Node
 from hub.core import Hub
+from hub.database import visitors
+from hub.days import store_day
 from hub.disk_probe import DiskProbe
 from hub.fleet import Heard
 from hub.rules.reload import RunningPolicy
@@ -47,7 +49,23 @@ class Metrics(Collector):
             ("instore_hub_database_ok", "0 while the database can't be written.", not self._disk.trouble()),
         ):  # fmt: skip
             yield metrics.gauge(name, text, value)
+        yield from self._people()
         yield from self._agents()
+
+    def _people(self) -> Iterator[Family]:
+        """Of the store's present day, by counter; and what can be resolved of rotating beacons."""
+        today = store_day(self._node.engine.clock.utc(), self._hub.settings.store.zone)
+        family = GaugeMetricFamily(
+            "instore_hub_visitors", "People counted today.", labels=["agent", "device", "direction"]
+        )
+        for each in visitors.of_days(self._node.engine.journal.db, today, today):
+            family.add_metric([each.agent, each.device, "entered"], each.entered)
+            family.add_metric([each.agent, each.device, "left"], each.left)
+        yield family
+        table = self._hub.eids.table
+        yield metrics.gauge("instore_hub_eid_beacons", "Rotating beacons with a key.", len(table))
+        yield metrics.gauge("instore_hub_eid_identifiers", "Identifiers of theirs that are kept.", table.entries)
+        yield metrics.counters("instore_hub_eid", "What the table of identifiers has done.", table.counters)
 
     def _agents(self) -> Iterator[Family]:
         hub, now = self._hub, self._node.engine.clock.monotonic()

@@ -31,6 +31,7 @@ from delivery.watchdog import Check, Watchdog
 from hub import web
 from hub.core import Hub
 from hub.database.schema import MIGRATIONS
+from hub.eid.resolving import keep_ahead
 from hub.exit_keys import read_keys
 from hub.members.gateway import FRAME_MAX_BYTES
 from hub.rules.reload import RunningPolicy
@@ -71,6 +72,7 @@ async def _run(hub: Hub, node: Node, policy: RunningPolicy, app: FastAPI, listen
             running = [
                 tasks.create_task(node.run(), name="node"),
                 tasks.create_task(tick(hub, node, policy), name="tick"),
+                tasks.create_task(keep_ahead(hub.eids, node.engine.journal.db, node.engine.clock), name="rotating beacons"),
             ]
             server = _Server(
                 uvicorn.Config(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
@@ -9,11 +12,16 @@ from functools import partial
 from itertools import islice
 from sqlite3 import Connection
 
+import structlog
+
+from delivery.clock import Clock
 from delivery.engine import Tx
 from hub.database import eids
 from hub.eid.computing import EID_BYTES
 from hub.eid.table import EidTable, Match
 from hub.saying import count
+
+log = structlog.get_logger()
 
 PREFIX = "eddystone-eid:"
 PORTION = 64
@@ -102,3 +110,18 @@ class Resolver:
         for name in eids.gone(db, names) if names else ():
             self.table.drop(name)
         return bool(names)
+
+
+async def keep_ahead(resolver: Resolver, db: Connection, clock: Clock) -> None:
+    """Until cancelled: all keys at once, then a portion of work whenever there is some."""
+    began = clock.monotonic()
+    if beacons := resolver.load(db, clock.utc()):
+        gc.freeze()  # half a million identifiers that live for a quarter of an hour: the collector need not look at them
+        log.info("rotating beacons can be resolved", beacons=beacons, seconds=round(clock.monotonic() - began, 1))
+    while True:
+        try:
+            pause_s = resolver.idle(db, clock.utc())
+        except sqlite3.Error as error:  # the node says it once, and when it is over
+            log.debug("keys of rotating beacons can't be read", error=str(error))
+            pause_s = IDLE_S
+        await asyncio.sleep(pause_s)
