@@ -19,7 +19,7 @@ from hub import alert_cards
 from hub.alert_cards import Sheet
 from hub.alert_life import OPEN, AlertLife, Verdict
 from hub.asked import Asked, works_here
-from hub.database import alerts, cards, times
+from hub.database import alerts, cards, consents, times
 from hub.database.alerts import AlertRow, Offer
 from hub.database.coupons import CouponRow
 from hub.database.customers import Customer
@@ -53,11 +53,7 @@ class Requests:
         """A visit was opened: ask the clerks in charge, if the rules say so (one request a visit)."""
         if not decision.holds:
             return
-        personal = cards.personal(tx.db, customer.customer)
         silent = partial(self._silent, tx, visit, cause)
-        if not personal.may_serve:
-            silent("consent", "requests_without_consent", "she has not agreed to be recognised on arrival")
-            return
         expires = heard_at + timedelta(seconds=self._settings.expire_s)
         if expires <= tx.utc:
             silent("late", "requests_too_late", f"she was heard at {times.text(heard_at)}, the news came too late")
@@ -70,7 +66,7 @@ class Requests:
         words = policy.messages.clerk.service_request.fill(name=customer.name or customer.customer)
         sense_at = times.text(tx.utc) if policy.treatments else None
         self._raise(tx, visit, "service_request", "", offers, words, expires, cause, sense_at=sense_at,
-                    sheet=alert_cards.sheet(customer, personal, policy),
+                    sheet=alert_cards.sheet(customer, cards.personal(tx.db, customer.customer), policy),
                     place=alert_cards.both(self._places.place(agent)))  # fmt: skip
 
     def treat(self, tx: Tx, visit: str, customer: str, treatment: str, cause: str) -> None:
@@ -96,7 +92,7 @@ class Requests:
     def recommend(self, tx: Tx, visit: str, customer: str, coupon: CouponRow, cause: str) -> None:
         """A coupon that a clerk is to recommend (row A13); it goes to no group, since nobody waits for it."""
         silent = partial(self._silent, tx, visit, cause)
-        if not cards.personal(tx.db, customer).may_serve:
+        if not consents.may_recognise(tx.db, customer):
             silent("clerk_coupon", "requests_without_consent", "she has not agreed to be recognised on arrival")
             return
         offers, nobody = self._asked.of_customer(tx.db, customer, self._day(tx))

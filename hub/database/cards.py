@@ -1,4 +1,4 @@
-"""What a clerk in charge may read of a customer besides her record: taste, last purchases; and whether she agreed to it."""
+"""What a clerk in charge may read of a customer besides her record: her taste and her last purchases (row A7)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from datetime import date
 from sqlite3 import Connection
 
 from contract.payloads import PurchaseLine
-from hub.database.consents import Purpose
 
 SALES_READ = 30
 """The last so many sales make the history: of few customers are they less than ten days of buying."""
@@ -18,25 +17,19 @@ PRODUCTS_CHARS = 120
 
 @dataclass(frozen=True, slots=True)
 class Personal:
-    """Of one customer. `may_serve`: she agreed to be recognised, or was never asked (a record of the store's own)."""
+    """Of one customer."""
 
     preferences: str
-    may_serve: bool
     history: tuple[PurchaseLine, ...]
 
 
-NOTHING = Personal("", False, ())
+NOTHING = Personal("", ())
 
 
 def personal(db: Connection, customer: str) -> Personal:
     """All of it; NOTHING for a customer who is not there."""
-    row = db.execute(
-        "SELECT preferences, EXISTS (SELECT 1 FROM consent WHERE consent.customer = customer.customer AND purpose = ? "
-        "AND withdrawn IS NULL) OR NOT EXISTS (SELECT 1 FROM consent WHERE consent.customer = customer.customer) "
-        "FROM customer WHERE customer = ?",
-        (Purpose.SERVICE, customer),
-    ).fetchone()
-    return NOTHING if row is None else Personal(row[0], bool(row[1]), history(db, customer))
+    row = db.execute("SELECT preferences FROM customer WHERE customer = ?", (customer,)).fetchone()
+    return NOTHING if row is None else Personal(row[0], history(db, customer))
 
 
 def history(db: Connection, customer: str) -> tuple[PurchaseLine, ...]:
