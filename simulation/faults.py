@@ -70,7 +70,8 @@ async def _program(fault: Fault, program: Program) -> None:
         program.truth.excuse(program.name, program.loop.time() + fault.for_s)
     match fault.kind:
         case "lonely_death":  # what it said last has reached nobody
-            program.broker.cut(_client(fault.target), fault.for_s + 3.0)
+            for client in _clients(fault.target):
+                program.broker.cut(client, fault.for_s + 3.0)
             await asyncio.sleep(3.0 * fault.amount)
             await _die(replace(fault, kind="kill"), program, program.rng)
         case "kill" | "kill_at_step" | "kill_before_commit" | "kill_after_commit" | "torn_commit" | "stop":
@@ -95,8 +96,10 @@ async def _program(fault: Fault, program: Program) -> None:
             program.clock_off_s = 0.0
 
 
-def _client(target: str) -> str:
-    return "hub-main" if target == "hub" else f"agent-{target}"
+def _clients(target: str, chance: float = 1.0) -> list[str]:
+    """Its connections: the hub has two. By `chance` (0 … 1) only one of them."""
+    both = ["hub-main", "hub-main:express"] if target == "hub" else [f"agent-{target}"]
+    return both if chance > 0.4 else both[:1] if chance > 0.2 else both[-1:]
 
 
 async def _die(fault: Fault, program: Program, rng: Random) -> None:
@@ -131,13 +134,15 @@ async def _die(fault: Fault, program: Program, rng: Random) -> None:
 
 async def _network(store: Store, fault: Fault) -> None:
     broker = store.broker
-    client = _client(fault.target)
+    clients = _clients(fault.target, fault.amount * 7 % 1)
     match fault.kind:
         case "cut":
-            broker.cut(client, fault.for_s)
+            for client in clients:
+                broker.cut(client, fault.for_s)
             await asyncio.sleep(fault.for_s)
         case "one_way":
-            broker.cut(client, fault.for_s, "up" if fault.amount < 0.5 else "down")
+            for client in clients:
+                broker.cut(client, fault.for_s, "up" if fault.amount < 0.5 else "down")
             await asyncio.sleep(fault.for_s)
         case "pos_line":
             store.hub.mishaps = 0.1 + 0.8 * fault.amount

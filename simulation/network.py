@@ -16,7 +16,7 @@ from typing import Literal
 from zlib import crc32
 
 from delivery.engine import Publication
-from delivery.inbox import Inbox
+from delivery.inbox import Inbox, Item
 from delivery.link import RECONNECT_FIRST_S, RECONNECT_MAX_S, STEADY_S
 from simulation.loop import Process, VirtualLoop
 
@@ -187,6 +187,7 @@ class SimLink:
                  *, will: Publication | None, on_up: Callable[[], None], on_down: Callable[[str], None],
                  on_wake: Callable[[], None]) -> None:  # fmt: skip
         self.inbox = Inbox()
+        self.take: Callable[[Item], bool] = self.inbox.append
         self.unsent = self.connects = 0
         self.up = False
         self.trouble = "not connected yet"
@@ -241,7 +242,7 @@ class SimLink:
         self._on_down(self.trouble)
 
     def _arrived(self, topic: str, payload: bytes) -> None:
-        if self.inbox.append((topic, payload)):
+        if self.take((topic, payload)):
             self._on_wake()
 
     def publish(self, publication: Publication) -> None:

@@ -277,7 +277,7 @@ class HubProgram(Program):
         self.watch(engine)
         address = replace(_NOWHERE, client_id="")
         self.node = Node(engine, address, will=last_will(self.settings), on_link=on_link(hub, engine),
-                         make_link=self.link)  # type: ignore[arg-type]  # fmt: skip
+                         make_link=self.link, express=True)  # type: ignore[arg-type]  # fmt: skip
         main = self.process.start(self._run(hub, self.node))
         main.add_done_callback(self._ended, context=self.loop.outside)
 
