@@ -26,10 +26,11 @@ def _unique(names: list[str], what: str) -> None:
 
 
 class Rank(Section):
-    """A rank and what a customer must have spent in all to reach it, in minor units."""
+    """A rank and what reaches it: a condition as in `hub.rules.ranks`, or what was spent in all, in minor units."""
 
     name: Name
-    from_spent: Minor
+    when: Condition | None = None
+    from_spent: Minor | None = None
     label: Words
 
 
@@ -55,6 +56,8 @@ class Points(Section):
 class RulesFile(Section):
     """`rules.toml`: ranks from the lowest to the highest, and who is a good customer (row A6)."""
 
+    imported_rank_days: Annotated[int, Field(ge=1, le=3660)] | None = None
+    """So long a rank that an import said holds against what the purchases since then reach; None: for ever."""
     rank: Annotated[tuple[Rank, ...], Field(min_length=1, max_length=32)]
     points: Points = Points()
     good_customer: Annotated[tuple[Rule, ...], Field(max_length=100)] = ()
@@ -66,11 +69,19 @@ class RulesFile(Section):
         _unique([rank.name for rank in self.rank], "rank")
         _unique([rule.name for rule in self.good_customer], "rule")
         _unique([rule.name for rule in self.treatment], "treatment")
-        if self.rank[0].from_spent != 0:
-            raise ValueError(f"rank {self.rank[0].name!r} is the lowest: its from_spent must be 0")
-        for lower, higher in zip(self.rank, self.rank[1:], strict=False):
-            if higher.from_spent <= lower.from_spent:
-                raise ValueError(f"rank {higher.name!r} must need more than {lower.name!r} before it")
+        lowest = self.rank[0]
+        if lowest.from_spent or lowest.when is not None:
+            raise ValueError(
+                f"rank {lowest.name!r} is the lowest: everybody has it, so it has no when and no from_spent"
+            )
+        spent = 0
+        for rank in self.rank[1:]:
+            if (rank.when is None) == (rank.from_spent is None):
+                raise ValueError(f"rank {rank.name!r} needs when or from_spent, and not both")
+            if rank.from_spent is not None:
+                if rank.from_spent <= spent:
+                    raise ValueError(f"rank {rank.name!r} must need more than those before it; they are in order")
+                spent = rank.from_spent
         return self
 
 

@@ -21,6 +21,7 @@ from hub.offers.redeeming import Redeeming
 from hub.passages import Passages
 from hub.places import Places
 from hub.purchases import Purchases
+from hub.ranking import RankRun
 from hub.recognition import Recognition
 from hub.requests import Requests
 from hub.rules.policy import Policy
@@ -50,6 +51,7 @@ class Hub:
         self.passages = Passages(settings.store.zone, self.counters)
         self.scans = Scans(settings, keys.public, policy, self.passages, self.counters)
         self.purchases = Purchases(settings, keys, policy, self.counters)
+        self.rank_run = RankRun(settings.store.zone, policy, self.counters)
         self.offers = Offers(settings.store.zone, policy, self.counters, self.requests.recommend)
         self.redeeming = Redeeming(policy, self.offers, self.counters)
         self.terminals = Terminals()
@@ -113,10 +115,11 @@ class Hub:
         return {name: both[name] for name in names[:COUNTERS_SHOWN]}
 
     def tick(self, tx: Tx) -> None:
-        """What time brings: alerts that are over, alerts to be sent again."""
+        """What time brings: alerts that are over, alerts to be sent again, ranks of a new day."""
         self.requests.tick(tx)
         self.sensing.tick(tx)
         self.offers.tick(tx)
+        self.rank_run.tick(tx)
 
     def clean(self, tx: Tx) -> int:
         """Delete old traces, a bounded number at a time; returns how many. Call now and then."""

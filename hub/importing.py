@@ -1,44 +1,38 @@
-"""`customers import FILE.csv`: thousands of lines a second, each checked, none silently lost; the same file again changes nothing.
+"""`customers import FILE`: thousands of records a second, each checked, none silently lost; the same again changes nothing.
 
-Columns (any order, the first is needed): customer, name, gender, age, phone, email, language, visits, average_purchase
-(minor units, per visit), points, rank, main_clerk, deputies, beacons (both separated by spaces), note. A column that is not
-in the file leaves what the database has. UTF-8, or Shift_JIS as spreadsheets in Japan write it.
+CSV, or JSON (`.json`, `.jsonl`), with any of the fields of `hub.import_fields.COLUMNS`; `customer` is needed. A field that is
+not in the file leaves what the database has. Money in minor units; `average_purchase` is per visit. `deputies` and `beacons`
+are separated by spaces (in JSON lists). `age` becomes a year of birth where `born` says nothing. `rank` is a rank from
+elsewhere: it holds for `imported_rank_days` against what the purchases say.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
 from config.hub_settings import HubSettings, load_hub
 from config.load import SettingsError
-from config.rules import RulesFile
 from delivery.journal import Journal
 from hub.born import of_age
-from hub.database import imports
+from hub.database import imports, ranks
 from hub.database.schema import MIGRATIONS
 from hub.days import store_day
+from hub.import_fields import CHECKS, COLUMNS, FieldRefused, born
+from hub.import_files import ImportFailed, Line, count, read_text, records
+from hub.ranking import rerank
+from hub.rules.policy import Policy, read_policy
+from hub.rules.ranks import Ranking
 
-COLUMNS = ("customer", "name", "gender", "age", "phone", "email", "language", "visits", "average_purchase", "points", "rank",
-           "main_clerk", "deputies", "beacons", "note")  # fmt: skip
 REFUSED_SHOWN = 1000
 """Refused lines that are kept with their reasons; all are counted."""
 BATCH = 2000
-"""Lines per transaction: the hub, which may run meanwhile, waits at most for one of them."""
-FILE_MAX_BYTES = 512 * 1024 * 1024
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-
-
-class ImportFailed(ValueError):
-    """The file as a whole can't be imported; the sentence says why."""
+"""Records per transaction: the hub, which may run meanwhile, waits at most for one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,237 +49,149 @@ class ImportReport:
     """What became of a file."""
 
     path: Path
+    what: str = "customers"
     read: int = 0
     imported: int = 0
     refused_count: int = 0
     refused: list[RefusedLine] = field(default_factory=list)
 
+    def refuse(self, line: int, field: str, why: str) -> None:
+        """Note a line that is not imported."""
+        self.refused_count += 1
+        if len(self.refused) < REFUSED_SHOWN:
+            self.refused.append(RefusedLine(line, field, why))
+
     def __str__(self) -> str:
-        lines = [f"{self.path}: {self.imported} of {self.read} customers imported, {self.refused_count} lines refused"]
+        lines = [
+            f"{self.path}: {self.imported} of {self.read} {self.what} imported, {self.refused_count} lines refused"
+        ]
         lines += [f"{self.path}, line {each.line}, {each.field}: {each.why}" for each in self.refused]
         if self.refused_count > len(self.refused):
             lines.append(f"and {self.refused_count - len(self.refused)} more")
         return "\n".join(lines)
 
 
-class _Refused(Exception):
-    def __init__(self, field: str, why: str) -> None:
-        self.field, self.why = field, why
-
-
-def import_customers(settings_path: Path, csv_path: Path, *, quiet: bool = False) -> ImportReport:
+def import_customers(settings_path: Path, path: Path, *, quiet: bool = False) -> ImportReport:
     """Import a file into the hub's database, with a progress bar on standard error; the hub may run.
 
     Raises SettingsError, JournalError, ImportFailed. Refused lines are in the report, everything else is imported.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from hub.progress import progress
 
     settings = load_hub(settings_path)
     journal = Journal(settings.database, MIGRATIONS)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
-        console = Console(stderr=True)
-        shown = console.is_terminal and not quiet
-        with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
-            task = progress.add_task(csv_path.name, total=None)
-            return import_file(
-                journal.db,
-                csv_path,
-                settings,
-                lambda done, total: progress.update(task, completed=done, total=total),
-            )
+        with progress(path.name, quiet=quiet) as step:
+            return import_file(journal.db, path, settings, step)
     finally:
         journal.close()
 
 
 def import_file(
-    db: Connection, path: Path, settings: HubSettings, progress: Callable[[int, int], None] | None = None
+    db: Connection,
+    path: Path,
+    settings: HubSettings,
+    progress: Callable[[int, int], None] | None = None,
+    today: str | None = None,
 ) -> ImportReport:
-    """Import `path`; `progress(done, total)` is called after each batch, in lines."""
-    text = _text(path)
-    total = max(0, text.count("\n") - 1)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    check = _Lines(db, _header(path, reader), _ranks(settings), store_day(datetime.now(UTC), settings.store.zone))
-    report = ImportReport(path)
-    for batch in _batches(reader, path):
+    """Import `path`; `progress(done, total)` is called after each batch. `today`: the store's day, now unless given."""
+    text, report, policy = read_text(path), ImportReport(path), read_policy(settings)
+    total = count(path, text)
+    check = _Records(db, policy, today or store_day(datetime.now(UTC), settings.store.zone))
+    for batch in _batches(records(path, text, COLUMNS, "customer")):
         good: list[dict[str, Any]] = []
-        for line, cells in batch:
+        for line in batch:
             report.read += 1
             try:
-                good.append(check.record(line, cells))
-            except _Refused as refused:
-                report.refused_count += 1
-                if len(report.refused) < REFUSED_SHOWN:
-                    report.refused.append(RefusedLine(line, refused.field, refused.why))
-        imports.write(db, good)
+                good.append(check.record(line))
+            except FieldRefused as refused:
+                report.refuse(line.number, refused.field, refused.why)
+        check.write(good)
         report.imported += len(good)
         if progress:
             progress(report.read, max(total, report.read))
     return report
 
 
-def _ranks(settings: HubSettings) -> tuple[str, ...]:
-    from config.load import load
-
-    return tuple(rank.name for rank in load(settings.rules, RulesFile).rank)
-
-
-def _text(path: Path) -> str:
+def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
+    """At most BATCH records with the same fields: one statement writes them all."""
+    batch: list[Line] = []
     try:
-        if path.stat().st_size > FILE_MAX_BYTES:
-            raise ImportFailed(f"{path}: larger than {FILE_MAX_BYTES // 2**20} MiB; split it")
-        raw = path.read_bytes()
-    except OSError as error:
-        raise ImportFailed(f"{path}: {error.strerror}") from None
-    for encoding in ("utf-8-sig", "cp932"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise ImportFailed(f"{path}: neither UTF-8 nor Shift_JIS; save it as UTF-8 (CSV)")
-
-
-def _header(path: Path, reader: Iterator[list[str]]) -> list[str]:
-    try:
-        names = [name.strip().lower() for name in next(reader)]
-    except StopIteration:
-        raise ImportFailed(f"{path}: is empty; the first line must name the columns: {', '.join(COLUMNS)}") from None
-    except csv.Error as error:
-        raise ImportFailed(f"{path}, line 1: {error}") from None
-    unknown = [name for name in names if name not in COLUMNS]
-    if unknown:
-        raise ImportFailed(f"{path}, line 1: {unknown[0][:70]!r} is no column; possible are {', '.join(COLUMNS)}")
-    if "customer" not in names:
-        raise ImportFailed(f"{path}, line 1: the column 'customer' is missing")
-    if len(set(names)) != len(names):
-        raise ImportFailed(f"{path}, line 1: a column stands there twice")
-    if ("average_purchase" in names) != ("visits" in names):
-        raise ImportFailed(f"{path}, line 1: average_purchase and visits belong together; give both or neither")
-    return names
-
-
-def _batches(reader: Any, path: Path) -> Iterator[list[tuple[int, list[str]]]]:
-    batch: list[tuple[int, list[str]]] = []
-    try:
-        for cells in reader:
-            if any(cells):
-                batch.append((reader.line_num, cells))
-            if len(batch) == BATCH:
+        for line in lines:
+            if len(batch) == BATCH or (batch and line.fields.keys() != batch[0].fields.keys()):
                 yield batch
                 batch = []
-    except csv.Error as error:
+            batch.append(line)
+    except ImportFailed:
         yield batch
-        raise ImportFailed(f"{path}, line {reader.line_num}: {error}; the lines before it are imported") from None
+        raise
     yield batch
 
 
-class _Lines:
-    """Checks lines against the columns, the ranks, each other and the database."""
+class _Records:
+    """Checks records against the ranks, each other and the database, and writes them."""
 
-    def __init__(self, db: Connection, names: list[str], ranks: tuple[str, ...], today: str) -> None:
-        self._names, self._ranks, self._today = names, ranks, today
+    def __init__(self, db: Connection, policy: Policy, today: str) -> None:
+        self._db, self._today = db, today
+        self._ranking: Ranking = policy.ranking
+        self._ranks = tuple(rank.name for rank in policy.ranks)
         self._seen: dict[str, int] = {}
         self._owners = imports.beacon_owners(db)
 
-    def record(self, line: int, cells: list[str]) -> dict[str, Any]:
-        """One line as a record for `hub.database.imports.write`. Raises _Refused."""
-        if len(cells) != len(self._names):
-            raise _Refused("line", f"has {len(cells)} fields, the first line names {len(self._names)}")
-        said = dict(zip(self._names, map(str.strip, cells), strict=True))
-        record: dict[str, Any] = {name: _CHECKS[name](name, value) for name, value in said.items()}
+    def record(self, line: Line) -> dict[str, Any]:
+        """One record for `hub.database.imports.write`. Raises FieldRefused."""
+        if line.wrong is not None:
+            raise FieldRefused(*line.wrong)
+        said = line.fields
+        record: dict[str, Any] = {name: CHECKS[name](name, value) for name, value in said.items()}
         customer = record["customer"]
         if customer in self._seen:
-            raise _Refused("customer", f"{customer!r} stands in line {self._seen[customer]} already")
+            raise FieldRefused("customer", f"{customer!r} stands in line {self._seen[customer]} already")
         if record.get("rank") and record["rank"] not in self._ranks:
-            raise _Refused("rank", f"{record['rank']!r} is no rank of the rules; possible are {', '.join(self._ranks)}")
-        for beacon in record.get("beacons", ()):
+            possible = ", ".join(self._ranks)
+            raise FieldRefused("rank", f"{record['rank']!r} is no rank of the rules; possible are {possible}")
+        self._totals(record)
+        self._birth(record, said)
+        beacons = record.get("beacons", ())
+        for beacon in beacons:
             if self._owners.get(beacon, customer) != customer:
-                raise _Refused("beacons", f"{beacon} belongs to {self._owners[beacon]!r} already")
-        for beacon in record.get("beacons", ()):
-            self._owners[beacon] = customer
-        if "visits" in record:
-            record["spent_minor"] = record["visits"] * record.pop("average_purchase")
-        if "age" in record and (age := record.pop("age")) is not None:
-            record["born"] = of_age(age, self._today)
-        elif "age" in said:
-            record["born"] = ""
-        self._seen[customer] = line
+                raise FieldRefused("beacons", f"{beacon} belongs to {self._owners[beacon]!r} already")
+        self._owners.update(dict.fromkeys(beacons, customer))
+        self._seen[customer] = line.number
         return record
 
+    def _totals(self, record: dict[str, Any]) -> None:
+        """What she has spent: said, or from the average of her visits."""
+        if ("visits" in record) != bool({"average_purchase", "spent"} & record.keys()):
+            raise FieldRefused("visits", "and average_purchase (or spent) belong together; give both or neither")
+        if "visits" in record:
+            by_average = record["visits"] * record.pop("average_purchase", 0)
+            record["spent_minor"] = record.pop("spent", 0) or by_average
 
-def _id(name: str, value: str) -> str:
-    if not _ID.fullmatch(value):
-        raise _Refused(
-            name, f"{value[:70]!r} is not 1 to 64 letters, digits, '_', '.', '-', beginning with a letter or digit"
-        )
-    return value
+    def _birth(self, record: dict[str, Any], said: dict[str, str]) -> None:
+        if "born" in record:
+            record["born"] = born(record["born"], self._today)
+        if "age" in said:
+            age = record.pop("age")
+            record["born"] = record.get("born") or ("" if age is None else of_age(age, self._today))
 
+    def write(self, good: list[dict[str, Any]]) -> None:
+        """In one transaction, with the ranks that follow."""
+        if not good:
+            return
+        ids = [record["customer"] for record in good]
+        if "rank" in good[0]:
+            self._imported_ranks(good, ids)
+        imports.write(self._db, good, partial(rerank, self._db, ids, self._ranking, self._today, imported=True))
 
-def _optional_id(name: str, value: str) -> str | None:
-    return _id(name, value) if value else None
-
-
-def _ids(name: str, value: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_id(name, part) for part in value.split()))
-
-
-def _text_field(name: str, value: str) -> str:
-    if len(value) > 200:
-        raise _Refused(name, f"has {len(value)} characters, at most 200 are kept")
-    return value
-
-
-def _email(name: str, value: str) -> str:
-    if value and not _EMAIL.fullmatch(value):
-        raise _Refused(name, f"{value[:70]!r} is no e-mail address")
-    return _text_field(name, value)
-
-
-def _number(highest: int) -> Callable[[str, str], int]:
-    def check(name: str, value: str) -> int:
-        if not value:
-            return 0
-        if not (value.isascii() and value.isdigit() and len(value) < 16 and int(value) <= highest):
-            raise _Refused(name, f"{value[:30]!r} is no whole number from 0 to {highest}")
-        return int(value)
-
-    return check
+    def _imported_ranks(self, good: list[dict[str, Any]], ids: list[str]) -> None:
+        """Since when the rank of the file holds: a file that says the same again does not make it hold longer."""
+        known = {row.customer: row for row in ranks.of(self._db, ids, [])}
+        for record in good:
+            rank, row = record.pop("rank"), known.get(record["customer"])
+            same = row is not None and row.imported == rank and self._ranking.holds(row.imported_on, self._today)
+            since = row.imported_on if same and row is not None else self._today
+            record["rank_imported"], record["rank_imported_on"] = rank, since if rank else ""
 
 
-def _age(name: str, value: str) -> int | None:
-    return _number(150)(name, value) if value else None
-
-
-def _language(name: str, value: str) -> str:
-    if value not in ("", "ja", "en"):
-        raise _Refused(name, f"{value[:30]!r} is not ja or en")
-    return value or "ja"
-
-
-def _beacons(name: str, value: str) -> tuple[str, ...]:
-    found = tuple(dict.fromkeys(value.lower().split()))
-    for beacon in found:
-        if len(beacon) > 128 or not beacon.isascii() or ":" not in beacon:
-            raise _Refused(name, f"{beacon[:70]!r} is no beacon, such as ibeacon:<uuid>:<major>:<minor>")
-    return found
-
-
-_CHECKS: dict[str, Callable[[str, str], Any]] = {
-    "customer": _id,
-    "name": _text_field,
-    "gender": _text_field,
-    "age": _age,
-    "phone": _text_field,
-    "email": _email,
-    "language": _language,
-    "visits": _number(10**6),
-    "average_purchase": _number(10**9),
-    "points": _number(10**12),
-    "rank": _text_field,
-    "main_clerk": _optional_id,
-    "deputies": _ids,
-    "beacons": _beacons,
-    "note": _text_field,
-}
 __all__ = ["ImportFailed", "ImportReport", "RefusedLine", "SettingsError", "import_customers", "import_file"]

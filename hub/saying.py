@@ -53,6 +53,12 @@ def bought(tx: Tx, visit: str, sale: str, summary: str) -> None:
     trace.add(tx.db, visit, _sale(sale), cause, "sale", "hub", at, at, summary)
 
 
+def taken_back(tx: Tx, visit: str, sale: str, void: str, summary: str) -> None:
+    """Note that the POS voided a sale of this visit."""
+    at = times.text(tx.utc)
+    trace.add(tx.db, visit, f"void-{void}"[:128], _sale(sale), "void", "hub", at, at, summary)
+
+
 def sale_hop(tx: Tx, visit: str, sale: str) -> str | None:
     """The ID under which `bought` noted this sale in this visit; None if it did not."""
     return _sale(sale) if trace.has(tx.db, visit, _sale(sale)) else None

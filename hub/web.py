@@ -1,6 +1,7 @@
 """The hub's HTTP side: sales from the POS, traces, health, metrics, pages. Runs in the hub's own loop: no thread touches SQLite.
 
-POST /api/v1/sales            Authorization: Bearer KEY; body and answer: `hub.purchases`
+     /api/v1/sales/…          Authorization: Bearer KEY; transactions and voids: `hub.pos_api`
+     /api/v1/customers/{id}   Authorization: Bearer KEY; rank and points, for a till
      /api/v1/coupons/…        Authorization: Bearer KEY; `hub.offers.api`
 GET  /api/v1/trace/{visit}    Authorization: Bearer KEY; `last` for the newest
      /member/…                the member's page, its API and WebSocket, and the counter's API: `hub.members`
@@ -19,10 +20,12 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from delivery.node import Node
+from hub import pos_api
 from hub.body_limit import BodyLimit
 from hub.core import Hub
 from hub.disk_probe import DiskProbe
@@ -30,11 +33,14 @@ from hub.explain import NothingToExplain, as_dict, explain_from
 from hub.members import web as members_web
 from hub.metrics import Metrics
 from hub.offers import api as coupons_api
-from hub.purchases import SalePost, SaleRefused, SaleTaken
+from hub.pos_api import RefusedPosts
 from hub.rules.reload import RunningPolicy
+from hub.sale_shapes import SaleRefused
 
 PAGES = Path(__file__).parent / "pages"
 BODY_MAX_BYTES = 1024 * 1024
+_BEARER = HTTPBearer(auto_error=False, scheme_name="api-key", description="One of http.api_keys_file.")
+"""For the OpenAPI document."""
 
 
 class Gate:
@@ -43,7 +49,11 @@ class Gate:
     def __init__(self, keys: dict[str, str]) -> None:
         self._keys = keys
 
-    def __call__(self, authorization: Annotated[str, Header()] = "") -> str:
+    def __call__(
+        self,
+        authorization: Annotated[str, Header(include_in_schema=False)] = "",
+        _documented: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)] = None,
+    ) -> str:
         """The caller's name. Every key is compared, in constant time."""
         scheme, _, given = authorization.partition(" ")
         found = [name for key, name in self._keys.items() if hmac.compare_digest(key.encode(), given.strip().encode())]
@@ -63,8 +73,9 @@ def build(hub: Hub, node: Node, policy: RunningPolicy, api_keys: dict[str, str],
     app.add_middleware(BodyLimit, max_bytes=BODY_MAX_BYTES)
     disk = DiskProbe(node)
     gate, metrics = Gate(api_keys), Metrics(hub, node, policy, disk)
-    _errors(app, disk)
-    _api(app, hub, node, gate)
+    _errors(app, disk, RefusedPosts(hub, node, gate))
+    _api(app, node, gate)
+    app.include_router(pos_api.router(hub, node, gate))
     app.include_router(coupons_api.router(hub.redeeming, node, gate))
     members_web.attach(app, hub, node, gate, mail_password=mail_password)
     _state(app, node, policy, metrics, disk)
@@ -72,19 +83,20 @@ def build(hub: Hub, node: Node, policy: RunningPolicy, api_keys: dict[str, str],
     return app
 
 
-def _errors(app: FastAPI, probe: DiskProbe) -> None:
+def _errors(app: FastAPI, probe: DiskProbe, posts: RefusedPosts) -> None:
     """Every error is one sentence in `error`."""
 
     async def sentence(_request: Request, error: Exception) -> Response:
         assert isinstance(error, StarletteHTTPException)
         return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
-    async def invalid(_request: Request, error: Exception) -> Response:
+    async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        problems = [
-            f"{'.'.join(str(part) for part in item['loc'][1:]) or 'body'}: {item['msg']}" for item in error.errors()
-        ]
-        return JSONResponse({"error": "; ".join(problems[:5])}, 422)
+        fields = [".".join(str(part) for part in item["loc"][1:]) or "body" for item in error.errors()]
+        problems = [f"{field}: {item['msg']}" for field, item in zip(fields, error.errors(), strict=True)]
+        told = "; ".join(problems[:5])
+        posts.invalid(request, error, told)
+        return JSONResponse({"error": told, "field": fields[0]}, 422)
 
     async def disk(_request: Request, error: Exception) -> Response:
         assert isinstance(error, sqlite3.Error)
@@ -94,22 +106,12 @@ def _errors(app: FastAPI, probe: DiskProbe) -> None:
 
     app.add_exception_handler(StarletteHTTPException, sentence)
     app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(SaleRefused, posts.refused)
     app.add_exception_handler(sqlite3.Error, disk)
 
 
-def _api(app: FastAPI, hub: Hub, node: Node, gate: Gate) -> None:
+def _api(app: FastAPI, node: Node, gate: Gate) -> None:
     who = Depends(gate)  # as a default value: an annotation can't name what is local here
-
-    @app.post("/api/v1/sales")
-    async def post_sale(sale: SalePost, response: Response, caller: str = who) -> SaleTaken:
-        """201 for a new sale, 200 for one that is known, 409 for a contradiction."""
-        try:
-            with node.transaction() as tx:
-                taken = hub.purchases.post(tx, sale, caller)
-        except SaleRefused as error:
-            raise HTTPException(409, str(error)) from None
-        response.status_code = 201 if taken.created else 200
-        return taken
 
     @app.get("/api/v1/trace/{visit}", dependencies=[who])
     async def trace(visit: str) -> dict[str, Any]:

@@ -51,15 +51,25 @@ def owner(db: Connection, beacon: str) -> str | None:
     return row[0] if row else None
 
 
-def bought(
-    db: Connection, id: str, amount_minor: int, points: int, rank: str, *, new_visit: bool, terminal: bool
-) -> None:
-    """A purchase: counts once per transaction (row A3)."""
+def bought(db: Connection, id: str, amount_minor: int, points: int, *, new_visit: bool, terminal: bool) -> None:
+    """A purchase: counts once per transaction (row A3). The rank follows by `hub.ranking`."""
     db.execute(
-        "UPDATE customer SET visits = visits + ?, spent_minor = spent_minor + ?, points = points + ?, rank = ?, "
+        "UPDATE customer SET visits = visits + ?, spent_minor = spent_minor + ?, points = points + ?, "
         "terminal_payments = terminal_payments + ? WHERE customer = ?",
-        (new_visit, amount_minor, points, rank, terminal, id),
+        (new_visit, amount_minor, points, terminal, id),
     )
+
+
+def took_back(db: Connection, id: str, amount_minor: int, points: int, *, visit: bool, terminal: bool) -> int:
+    """A purchase does not stand any more. Returns how many of its points she has spent already."""
+    row = db.execute("SELECT points FROM customer WHERE customer = ?", (id,)).fetchone()
+    missing: int = max(0, points - row[0])
+    db.execute(  # an import may have set lower totals meanwhile
+        "UPDATE customer SET visits = max(0, visits - ?), spent_minor = max(0, spent_minor - ?), points = points - ?, "
+        "terminal_payments = max(0, terminal_payments - ?) WHERE customer = ?",
+        (visit, amount_minor, points - missing, terminal, id),
+    )
+    return missing
 
 
 def left_with_code(db: Connection, id: str, points: int) -> None:

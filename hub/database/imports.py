@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from sqlite3 import Connection
 from typing import Any
 
@@ -14,10 +14,10 @@ def beacon_owners(db: Connection) -> dict[str, str]:
     return dict(db.execute("SELECT beacon, customer FROM customer_beacon"))
 
 
-def write(db: Connection, records: Sequence[dict[str, Any]]) -> None:
+def write(db: Connection, records: Sequence[dict[str, Any]], then: Callable[[], object] = lambda: None) -> None:
     """Insert or change customers in one transaction. All records have the same keys; what they don't name stays as it is.
 
-    `deputies` and `beacons` (tuples) replace the former ones.
+    `deputies` and `beacons` (tuples) replace the former ones. `then` is called before the end of the transaction.
     """
     if not records:
         return
@@ -34,6 +34,7 @@ def write(db: Connection, records: Sequence[dict[str, Any]]) -> None:
                 db.executemany(f"DELETE FROM {table} WHERE customer = ?", [(each["customer"],) for each in records])
                 rows = [(each["customer"], value) for each in records for value in each[key]]
                 db.executemany(f"INSERT INTO {table} (customer, {column}) VALUES (?, ?)", rows)
+        then()
         db.execute("COMMIT")
     except BaseException:
         db.execute("ROLLBACK")

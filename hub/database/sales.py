@@ -8,7 +8,10 @@ from sqlite3 import Connection
 
 @dataclass(frozen=True, slots=True)
 class SaleRow:
-    """A transaction (rows A3, B1). `fingerprint` tells a repetition from another sale under the same ID."""
+    """A transaction (rows A3, B1). `fingerprint` tells a repetition from another sale under the same ID; "" after an erasure.
+
+    `points`: what it brought; `unclaimed`: whom the POS named, while nobody has that ID; `void`: the ID of its void.
+    """
 
     sale: str
     customer: str | None
@@ -20,6 +23,10 @@ class SaleRow:
     day: str
     posted_by: str
     fingerprint: str
+    points: int
+    unclaimed: str | None
+    void: str | None
+    voided: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +52,52 @@ def sale(db: Connection, id: str) -> SaleRow | None:
 
 
 def bought_on(db: Connection, customer: str, day: str) -> bool:
-    """Whether the customer has a sale on that day already."""
-    return (
-        db.execute("SELECT 1 FROM sale WHERE customer = ? AND day = ? LIMIT 1", (customer, day)).fetchone() is not None
-    )
+    """Whether the customer has a sale on that day that stands."""
+    found = db.execute("SELECT 1 FROM sale WHERE customer = ? AND day = ? AND void IS NULL LIMIT 1", (customer, day))
+    return found.fetchone() is not None
+
+
+def claim(db: Connection, sale: str, customer: str, points: int) -> None:
+    """The sale is this customer's, and has brought her so many points."""
+    db.execute("UPDATE sale SET customer = ?, unclaimed = NULL, points = ? WHERE sale = ?", (customer, points, sale))
+
+
+def void(db: Connection, sale: str, void: str, at: str) -> None:
+    """The sale does not stand any more."""
+    db.execute("UPDATE sale SET void = ?, voided = ? WHERE sale = ?", (void, at, sale))
+
+
+def voided_by(db: Connection, void: str) -> str | None:
+    """The sale that this void is of."""
+    row = db.execute("SELECT sale FROM sale WHERE void = ?", (void,)).fetchone()
+    return row[0] if row else None
+
+
+def given_for(db: Connection, sale: str) -> list[tuple[str, str]]:
+    """Coupons that a sale has brought, or that were used in it: (coupon, how)."""
+    return db.execute(
+        "SELECT coupon, 'was given at the exit' FROM incentive WHERE sale = ? AND state = 'committed' "
+        "UNION ALL SELECT coupon, 'was used in this sale' FROM redemption WHERE sale = ?",
+        (sale, sale),
+    ).fetchall()
+
+
+def revoke(db: Connection, sale: str, holder: str, at: str) -> None:
+    """Its exit codes count as used; what a scan has reserved for it is free."""
+    db.execute("UPDATE exit_code SET used = ?, scan = ? WHERE sale = ? AND used IS NULL", (at, holder, sale))
+    db.execute("UPDATE incentive SET state = 'released', settled = ? WHERE sale = ? AND state = 'reserved'", (at, sale))
+
+
+def lines(db: Connection, sale: str) -> list[tuple[str, str, str, int, int]]:
+    """(product, name, category, quantity, amount) in the order of the post."""
+    return db.execute(
+        "SELECT product, name, category, quantity, amount_minor FROM sale_line WHERE sale = ? ORDER BY line", (sale,)
+    ).fetchall()
+
+
+def tenders(db: Connection, sale: str) -> list[tuple[str, int]]:
+    """(method, amount) in the order of the post."""
+    return db.execute("SELECT method, amount_minor FROM sale_tender WHERE sale = ? ORDER BY line", (sale,)).fetchall()
 
 
 def add(

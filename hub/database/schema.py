@@ -288,6 +288,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         CREATE TABLE erasure (customer TEXT PRIMARY KEY, asked TEXT NOT NULL, erased TEXT);  -- JSON: counts by table
         """,
     ),
+    ("hub-9", "CREATE UNIQUE INDEX sale_by_void ON sale (void) WHERE void IS NOT NULL"),
     (
         "hub-10",
         "CREATE TRIGGER visit_removed AFTER DELETE ON visit BEGIN UPDATE recognition SET version = version + 1; END",

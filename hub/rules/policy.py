@@ -14,6 +14,7 @@ from contract.payloads import Reading
 from hub.rules import senses
 from hub.rules.condition import Condition, ConditionError, Finding, Names, Value
 from hub.rules.coupon_table import CouponTable, samples
+from hub.rules.ranks import RankError, Ranking, compile_ranks
 
 CUSTOMER: Mapping[str, Value] = {"rank": 0, "visits": 0, "average_purchase": 0, "points": 0, "spent": 0}
 """What a rule may ask about a customer, with an example of its type."""
@@ -52,6 +53,7 @@ class Policy:
     """What holds now."""
 
     ranks: tuple[Rank, ...]
+    ranking: Ranking
     points: Points
     good: tuple[tuple[str, Condition], ...]
     messages: MessagesFile
@@ -62,12 +64,6 @@ class Policy:
     def level(self, rank: str) -> int:
         """The place of a rank from the lowest (0); a rank that is no longer in the file is the lowest."""
         return next((level for level, each in enumerate(self.ranks) if each.name == rank), 0)
-
-    def rank_of(self, spent_minor: int) -> str:
-        """The rank that a customer's purchases reach."""
-        return max(
-            (rank for rank in self.ranks if rank.from_spent <= spent_minor), key=lambda rank: rank.from_spent
-        ).name
 
     def is_good(self, values: Mapping[str, Value]) -> Decision:
         """Row A6. `values` as in CUSTOMER."""
@@ -135,6 +131,7 @@ def read_policy(settings: HubSettings) -> Policy:
         )
     return Policy(
         tuple(rules.rank),
+        _ranking(settings.rules, rules),
         rules.points,
         tuple(zip([rule.name for rule in rules.good_customer], good, strict=True)),
         messages,
@@ -155,6 +152,16 @@ def _treatments(settings: HubSettings, rules: RulesFile, messages: MessagesFile,
     names = Names({**CUSTOMER, **senses.SAMPLES}, ranks, frozenset(senses.SENSES))
     when = _compiled(settings.rules, "treatment", [(rule.name, rule.when) for rule in rules.treatment], names)
     return tuple(zip(rules.treatment, when, strict=True))
+
+
+def _ranking(path: Path, rules: RulesFile) -> Ranking:
+    try:
+        return compile_ranks(rules.rank, rules.imported_rank_days)
+    except RankError as wrong:
+        where = _line_of(path, wrong.source)
+        raise SettingsError(
+            path, [f"rank {wrong.rank!r}{where}, when: column {wrong.error.column}: {wrong.error.problem}"]
+        ) from None
 
 
 def _compiled(path: Path, table: str, rules: list[tuple[str, str]], names: Names) -> list[Condition]:

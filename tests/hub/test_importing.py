@@ -72,7 +72,6 @@ def test_a_bad_line_is_named_and_the_others_come_in(store, line, field, why):
         ("", "is empty; the first line must name"),
         ("name\nx\n", "the column 'customer' is missing"),
         ("customer,nmae\n", "'nmae' is no column; possible are customer, name"),
-        ("customer,visits\n", "belong together"),
         ("customer,customer\n", "stands there twice"),
         (b"customer,name\nC1,\x81\n", "neither UTF-8 nor Shift_JIS"),
         ('customer,name\nC1,"a"b\n', "line 2"),
@@ -81,6 +80,13 @@ def test_a_bad_line_is_named_and_the_others_come_in(store, line, field, why):
 def test_files_that_cannot_be_read(store, text, sentence):
     with pytest.raises(ImportFailed, match=sentence):
         bring(store, text)
+
+
+@pytest.mark.parametrize("text", ["customer,visits\nC1,3\n", "customer,average_purchase\nC1,3\n"])
+def test_totals_that_cannot_be_known(store, text):
+    report = bring(store, text)
+    assert (report.imported, report.refused[0].field) == (0, "visits")
+    assert "belong together" in report.refused[0].why
 
 
 def test_no_file(store):

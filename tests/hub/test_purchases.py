@@ -37,12 +37,6 @@ def test_two_purchases_of_one_day_are_one_visit_and_lift_the_rank(store):
     assert record(store)[0] == 5
 
 
-def test_a_purchase_never_lowers_an_imported_rank(store):
-    store.journal.db.execute("UPDATE customer SET rank = 'platinum', spent_minor = 0 WHERE customer = 'C0003'")
-    store.sell("S-1", 10, "C0003")
-    assert record(store)[3] == "platinum"
-
-
 def test_a_purchase_of_a_customer_nobody_knows_is_real_all_the_same(store):
     taken = store.sell("S-1", 1000, "C9999")
     assert not taken.customer_known

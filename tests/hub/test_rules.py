@@ -143,7 +143,7 @@ def test_a_mistake_names_file_rule_line_and_column(settings):
 @pytest.mark.parametrize(
     ("file", "was", "now", "sentence"),
     [
-        ("rules", "from_spent = 300_000", "from_spent = 100_000", "rank 'gold' must need more than 'silver'"),
+        ("rules", 'when = "spent >= 100000"', 'when = "spend >= 100000"', "rank 'silver' .*column 1: 'spend' is not known"),
         ("rules", 'name = "silver"', 'name = "visits"', "rank 'visits' has the name of a value"),
         ("messages", "{title}をお取り", "{titel}をお取り", r"nothing can fill \{titel\}"),
         ("messages", "{name}, your", "{name!r:>99}, your", "only plain places"),
@@ -193,9 +193,7 @@ def test_rules_reload_and_a_bad_file_leaves_the_running_ones(settings):
     assert running.current.is_good(customer(rank=1)).holds
 
 
-def test_ranks_follow_the_purchases(settings):
+def test_ranks_have_levels(settings):
     policy = read_policy(settings)
-    assert [policy.rank_of(spent) for spent in (0, 99_999, 100_000, 999_999, 1_000_000)] == [
-        "regular", "regular", "silver", "gold", "platinum"]  # fmt: skip
     assert policy.level("gold") == 2
     assert policy.level("withdrawn") == 0
