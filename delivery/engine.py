@@ -47,6 +47,9 @@ log = structlog.get_logger()
 Outlet = Callable[[str, Publication], None]
 """(customer, what to tell her terminals), called after the commit."""
 
+CLOCKS_AGREE = timedelta(seconds=5)
+"""NTP holds clocks much closer; a receipt is seldom so long on its way."""
+
 
 class Engine:
     """The delivery of one program: its streams to each peer, its marks, and the transactions of its application.
@@ -107,7 +110,7 @@ class Engine:
     # --- transactions
 
     def _tx(self) -> Tx:
-        return Tx(self.journal.db, self._send, self.clock.monotonic(), self.clock.utc())
+        return Tx(self.journal.db, self._send, self.clock.monotonic(), self.utc())
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
@@ -249,14 +252,18 @@ class Engine:
 
     # --- to look at
 
-    def utc_at(self, peer: str) -> datetime:
-        """The wall's time by the clock of a peer, as its newest receipt in this process's life told it; by ours before one.
+    def utc(self) -> datetime:
+        """The store's time. That is the hub's, as its newest receipt in this process's life told it, wherever ours is far off: a
+        Pi has no battery clock, and what it tells of when would be taken for old news.
 
-        It goes on by our monotonic clock, so that it holds whatever is done to the wall clock of this machine. A receipt is an
-        answer and is never retained, so it is as old as its way was long.
+        It goes on by our monotonic clock, whatever is done to the wall clock of this machine. A receipt is an answer and is never
+        retained, so it is as old as its way was long; our own clock is finer as long as the two agree.
         """
-        told = self._peer_clocks.get(peer)
-        return self.clock.utc() if told is None else told[0] + timedelta(seconds=self.clock.monotonic() - told[1])
+        own, told = self.clock.utc(), self._peer_clocks.get(Role.HUB.value)
+        if told is None:
+            return own
+        by_hub = told[0] + timedelta(seconds=self.clock.monotonic() - told[1])
+        return own if abs(own - by_hub) <= CLOCKS_AGREE else by_hub
 
     def unacknowledged(self) -> int:
         """Messages of ours that no peer has acknowledged yet."""

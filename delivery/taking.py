@@ -17,8 +17,8 @@ import structlog
 from contract.access import Principal
 from contract.envelope import Message, decode
 from contract.errors import ContractError
-from contract.messages import Role
-from contract.payloads import Receipt
+from contract.messages import Role, Stream
+from contract.payloads import AgentHeartbeat, Receipt
 from contract.topics import parse
 from delivery.complaints import Complaints
 from delivery.journal import Journal
@@ -97,6 +97,9 @@ class Taking:
             self.receiver.outgoing.on_heard(
                 "hub" if message.channel.publisher is Role.HUB else message.source, self.tx.now
             )
+        if isinstance(message.data, AgentHeartbeat) and message.data.epoch:
+            # Answered like what is numbered: the agent hears what time it is before it has said anything that matters.
+            self.receipts.setdefault((message.source, Stream.CRITICAL.value, message.data.epoch), False)
         if message.numbering is None:
             self._hand_over(message, topic, payload)
         else:

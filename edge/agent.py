@@ -197,6 +197,7 @@ class Agent:
     def _on_link(self, up: bool, tx: Tx) -> None:
         if up:
             self.announcer.everything(tx)
+            tx.send("agent_heartbeat", self._heartbeat())  # its answer tells what time it is
 
     def _on_scanner(self, status: DeviceStatus) -> None:
         self.announcer.device(SCANNER, "beacon_scanner", status)

@@ -11,7 +11,7 @@ import pytest
 
 from contract.envelope import Message
 from contract.messages import Role
-from contract.payloads import Sighting, SightingKind
+from contract.payloads import AgentHeartbeat, Sighting, SightingKind
 from delivery import outgoing
 from delivery.clock import Clock
 from delivery.engine import Tx
@@ -216,14 +216,28 @@ def test_ids_of_messages_never_repeat(world: World) -> None:
         seen.add(message_id)
 
 
-def test_the_time_at_a_peer_is_what_its_last_receipt_said_whatever_happens_to_our_clock(world: World) -> None:
-    """A lane judges codes by the hub's clock (found by a busy hour whose clocks were set wrong)."""
+def test_the_time_is_what_the_hub_s_last_receipt_said_whatever_happens_to_our_clock(world: World) -> None:
+    """A lane judges codes by the hub's clock, an entrance tells by it who came when (found by a busy hour of wrong clocks)."""
     agent, clock = world.programs["exit"], world.clock
     hours_off = Clock(clock.monotonic, lambda: clock.utc() + timedelta(hours=2))
     agent.engine.clock = hours_off
-    assert agent.engine.utc_at("hub") == hours_off.utc()  # nobody has told better
+    assert agent.engine.utc() == hours_off.utc()  # nobody has told better
     agent.scan("scan-0")
     world.run(3600)
-    assert abs(agent.engine.utc_at("hub") - clock.utc()) < timedelta(seconds=1)
+    assert abs(agent.engine.utc() - clock.utc()) < timedelta(seconds=1)
     agent.engine.clock = Clock(clock.monotonic, lambda: clock.utc() - timedelta(days=9000))
-    assert abs(agent.engine.utc_at("hub") - clock.utc()) < timedelta(seconds=1)
+    assert abs(agent.engine.utc() - clock.utc()) < timedelta(seconds=1)
+    agent.engine.clock = Clock(clock.monotonic, lambda: clock.utc() + timedelta(seconds=2))
+    assert agent.engine.utc() == agent.engine.clock.utc()  # they agree: ours is the finer one
+    assert world.programs["main"].engine.utc() == clock.utc()
+
+
+def test_a_heartbeat_is_answered_so_that_an_agent_knows_the_time_before_it_says_anything(world: World) -> None:
+    agent, clock = world.programs["exit"], world.clock
+    agent.engine.clock = Clock(clock.monotonic, lambda: clock.utc() - timedelta(hours=2))
+    with agent.engine.transaction() as tx:
+        tx.send("agent_heartbeat", AgentHeartbeat(uptime_s=1.0, unacknowledged=0, epoch=agent.engine.epoch))
+    agent.push()
+    world.run(1)
+    assert abs(agent.engine.utc() - clock.utc()) < timedelta(seconds=1)
+    assert world.programs["main"].applied() == []
