@@ -72,6 +72,7 @@ class Engine:
         self._marks = journal.marks()
         self._receiver = Receiver(me, store, journal, self.outgoing, self._marks, Complaints())
         self._publications: list[Publication] = []
+        self._receipts: list[tuple[tuple[str, str, str], int, bool]] = []
         self._peer_clocks: dict[str, tuple[datetime, float]] = {}
         self.outlet: Outlet | None = None
 
@@ -88,7 +89,8 @@ class Engine:
             tx.on_rollback(lambda: self._take_back(key))
         body = encode(Message(channel, route.ids, data, message_id, route.source, tx.utc, visit, cause, numbering))
         if key is None or numbering is None:
-            publication = Publication(route.topic, body, channel.qos, channel.retain, channel.expiry_s)
+            urgent = Role.CLERK in channel.subscribers and not channel.retain
+            publication = Publication(route.topic, body, channel.qos, channel.retain, channel.expiry_s, urgent)
             if channel.at_broker:
                 tx.published.append(publication)
             else:
@@ -196,8 +198,7 @@ class Engine:
         self.counters.update(taking.counted)
         self._committed(tx)
         self._peer_clocks.update((peer, (utc, tx.now)) for peer, utc in taking.clocks.items())
-        for key, again in taking.receipts.items():
-            self._acknowledge(key, taking.taken(key), again)
+        self._receipts += [(key, taking.taken(key), again) for key, again in taking.receipts.items()]
         return taking.refused
 
     def _mark(self, taking: Taking) -> list[tuple[str, str, str]]:
@@ -230,15 +231,25 @@ class Engine:
         """The connection is gone. Numbered messages wait; state will be said again."""
         self.connected = False
         self._publications.clear()
+        self._receipts.clear()
+
+    def urgent(self) -> list[Publication]:
+        """What a person waits for: to be on the wire before `poll` even looks for the rest."""
+        found = [publication for publication in self._publications if publication.urgent]
+        if found:
+            self._publications = [publication for publication in self._publications if not publication.urgent]
+        return found
 
     def poll(self) -> list[Publication]:
         """What to publish now. Call after every transaction, batch, connection, and at `next_deadline`."""
         now = self.clock.monotonic()
         if self.outgoing.flush_at is not None and now >= self.outgoing.flush_at:
             self.flush()
-        found, self._publications = self._publications, []
-        if self.connected:
-            found += self.outgoing.due(now)
+        found = list(self.outgoing.due(now)) if self.connected else []
+        for receipt in self._receipts:
+            self._acknowledge(*receipt)
+        found += self._publications
+        self._receipts, self._publications = [], []
         return found
 
     def flush(self) -> None:

@@ -62,23 +62,30 @@ class _Client(gmqtt.Client):  # type: ignore[misc]
         return False  # a connection that ends is replaced by a new client, which carries no stale packet identifiers
 
     def publish(self, topic: str, payload: bytes, qos: int = 0, retain: bool = False, **properties: Any) -> None:
-        """As the library's; a message without acknowledgement and properties goes out without its detours."""
-        if qos or properties:
+        """As the library's; a message without properties goes out without its detours.
+
+        At QoS 1 the library keeps a copy to send again in the same session: we have none (see above). It takes the packet
+        identifier back when the broker has acknowledged it.
+        """
+        if qos > 1 or properties:
             super().publish(topic, payload, qos, retain, **properties)
-        else:
-            self._connection._protocol.write_data(_packet(topic, payload, retain))
+            return
+        protocol = self._connection._protocol
+        mid = protocol.id_generator.next_id() if qos else 0
+        protocol.write_data(_packet(topic, payload, retain, mid))
 
 
-def _packet(topic: str, payload: bytes, retain: bool) -> bytes:
-    """PUBLISH at QoS 0 of MQTT 3.1.1 (section 3.3)."""
+def _packet(topic: str, payload: bytes, retain: bool, mid: int = 0) -> bytes:
+    """PUBLISH of MQTT 3.1.1 (section 3.3): at QoS 1 with a packet identifier, at QoS 0 without."""
     name = topic.encode()
-    left = 2 + len(name) + len(payload)
-    head = bytearray((0x31 if retain else 0x30,))
+    head = bytearray(((0x32 if mid else 0x30) | retain,))
+    own = mid.to_bytes(2, "big") if mid else b""
+    left = 2 + len(name) + len(own) + len(payload)
     while left > 0x7F:
         head.append(left & 0x7F | 0x80)
         left >>= 7
     head.append(left)
-    return b"".join((head, len(name).to_bytes(2, "big"), name, payload))
+    return b"".join((head, len(name).to_bytes(2, "big"), name, own, payload))
 
 
 class Link:

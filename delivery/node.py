@@ -102,8 +102,7 @@ class Node:
     def publish_now(self) -> None:
         """Put on the wire what the engine has ready, without waiting for a turn of the loop. Never raises."""
         try:
-            for publication in self.engine.poll():
-                self.link.publish(publication)
+            self._publish()
         except sqlite3.Error as error:
             self._disk_failed(error)  # what is numbered stays in its stream; the pump comes to it
         self._wake.set()  # the pump recomputes its deadline
@@ -158,6 +157,11 @@ class Node:
             self._listen()
         if inbox:  # one batch a turn: others have work in this loop too
             self.engine.receive(inbox.batch(BATCH))
+        self._publish()
+
+    def _publish(self) -> None:
+        for publication in self.engine.urgent():
+            self.link.publish(publication)
         for publication in self.engine.poll():
             self.link.publish(publication)
 
@@ -173,10 +177,13 @@ class Node:
             await asyncio.sleep(0)  # let the library read and write between two batches
             return
         deadline = self.engine.next_deadline()
+        if deadline is None:
+            await self._wake.wait()
+            return
+        # A resend or a flush is due then. A timer costs a fifth of a time-out, which would be taken back at every message.
+        wait_s = max(0.0, deadline - self.engine.clock.monotonic())
+        timer = asyncio.get_running_loop().call_later(wait_s, self._wake.set)
         try:
-            async with asyncio.timeout(
-                None if deadline is None else max(0.0, deadline - self.engine.clock.monotonic())
-            ):
-                await self._wake.wait()
-        except TimeoutError:
-            pass  # a resend or a flush is due
+            await self._wake.wait()
+        finally:
+            timer.cancel()

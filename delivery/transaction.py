@@ -20,6 +20,8 @@ class Publication:
     qos: int
     retain: bool = False
     expiry_s: int | None = None
+    urgent: bool = False
+    """A person waits for it: it leaves before everything else."""
 
 
 Mark = tuple[int, int, int, int, int]

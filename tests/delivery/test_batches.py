@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from gmqtt.client import Message as LibraryMessage
 from gmqtt.mqtt.package import PublishPacket
+from gmqtt.mqtt.utils import IdGenerator
 
 from contract.access import Principal
 from contract.envelope import Message
@@ -79,14 +80,16 @@ def test_without_a_broken_message_no_savepoint_is_made(world: World) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 50, 90, 91, 92, 127, 128, 16_000, 16_383, 70_000])
 @pytest.mark.parametrize("retain", [False, True])
-def test_our_own_packet_is_the_library_s(size: int, retain: bool) -> None:
+@pytest.mark.parametrize("qos", [0, 1])
+def test_our_own_packet_is_the_library_s(size: int, retain: bool, qos: int) -> None:
     class Protocol:
         proto_ver = 4
+        id_generator = IdGenerator()
 
     topic, payload = "instore/s1/agent/exit/sighting", bytes(size)
-    message = LibraryMessage(topic, payload, qos=0, retain=retain)
-    _, packet = PublishPacket.build_package(message, Protocol)
-    assert _packet(topic, payload, retain) == bytes(packet)
+    message = LibraryMessage(topic, payload, qos=qos, retain=retain)
+    mid, packet = PublishPacket.build_package(message, Protocol)
+    assert _packet(topic, payload, retain, mid or 0) == bytes(packet)
     assert struct.pack("!H", len(topic)) in _packet(topic, payload, retain)
 
 
