@@ -146,7 +146,7 @@ class MemberApi:
         customer = self._who(request)
         self._slowly(self._arriving, _address(request))
         with self._node.transaction() as tx:
-            begun = self._desk.claims.begin(tx, None, joins=customer)
+            begun = self._desk.earlier(tx, customer)
         return self._begun(begun, {}, 202, request)
 
     def _begun(self, begun: Begun, more: dict[str, Any], status: int, request: Request) -> Response:

@@ -98,6 +98,14 @@ class Desk:
         """Begin a claim to the record with this address or number, if there is one; the answer doesn't tell."""
         return self.claims.begin(tx, members.known(tx.db, email, same_numbers(phone) if phone else ()), joins=None)
 
+    def earlier(self, tx: Tx, customer: str) -> Begun:
+        """Begin a claim of a signed-in terminal to an earlier record of the same person, if there is one."""
+        mine = members.profile(tx.db, customer)
+        known = (
+            None if mine is None else members.known(tx.db, mine.email, same_numbers(mine.phone) if mine.phone else ())
+        )
+        return self.claims.begin(tx, None if known == customer else known, joins=customer)
+
     def open_session(self, tx: Tx, customer: str) -> str:
         """The secret of a new session. Whatever the terminal had before is worth nothing for it."""
         secret, at = secrets.new_secret(), times.text(tx.utc)

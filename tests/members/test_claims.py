@@ -226,3 +226,15 @@ async def test_a_mail_server_that_is_away_is_counted_and_nobody_sees_it(with_set
             await __import__("asyncio").sleep(0.01)
         assert store.hub.counters["member_letters_unsent"] == 1
         await phone.http.aclose()
+
+
+async def test_a_terminal_that_is_signed_in_finds_her_earlier_record(with_mail: Phone, mailbox: Mailbox, store: Store) -> None:
+    """The claim of her registration is over: another is begun from the settings, to the record with her address."""
+    await with_mail.register(email=HANAKO)
+    await letter(mailbox)
+    store.later(minutes=31)
+    await with_mail.post("/claim")
+    to, _, code = await letter(mailbox)
+    assert to == HANAKO
+    await with_mail.post("/claim/code", {"code": code})
+    assert (await with_mail.me())["customer"] == "C0001"

@@ -1,0 +1,42 @@
+// The hub's /member/api. Every failure is a Trouble with the problems of each field, in both languages.
+
+export class Trouble extends Error {
+  // status 0: nobody answered.
+  constructor(status, problems) {
+    super(`${status}: ${problems.map((problem) => problem.en).join("; ")}`);
+    this.status = status;
+    this.problems = problems;
+  }
+
+  get away() {
+    return this.status === 0 || this.status >= 500;
+  }
+}
+
+async function call(method, path, body) {
+  const options = { method, cache: "no-store", credentials: "same-origin" };
+  if (body !== undefined) Object.assign(options, { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  let answer;
+  try {
+    answer = await fetch(`./api/${path}`, options);
+  } catch {
+    throw new Trouble(0, []);
+  }
+  const kind = answer.headers.get("content-type") ?? "";
+  const read = kind.startsWith("application/json") ? await answer.json().catch(() => null) : await answer.text();
+  if (!answer.ok) throw new Trouble(answer.status, Array.isArray(read?.errors) ? read.errors : []);
+  return read;
+}
+
+export const api = {
+  about: () => call("GET", "about"),
+  register: (form) => call("POST", "register", form),
+  signIn: (contact) => call("POST", "sign-in", contact),
+  claimState: () => call("GET", "claim"),
+  beginClaim: () => call("POST", "claim", {}),
+  sendCode: (code) => call("POST", "claim/code", { code }),
+  me: () => call("GET", "me"),
+  consent: (choice) => call("POST", "consents", choice),
+  picture: (text) => call("GET", `qr.svg?text=${encodeURIComponent(text)}`),
+  signOut: () => call("POST", "sign-out", {}),
+};

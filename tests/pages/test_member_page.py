@@ -1,0 +1,377 @@
+"""The member's page in headless Chromium, against the hub's real web server and WebSocket (rows A2, A4, A8, A11, C11)."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import zxingcpp
+from PIL import Image
+from playwright.async_api import Browser, BrowserContext, Page, expect
+
+from contract.envelope import Message
+from contract.payloads import Bilingual, MemberCoupon, SensingRequest
+from delivery.engine import Tx
+from tests.hub.conftest import SHIPPED, Store
+from tests.members.conftest import serving
+from tests.pages.shop_window import phone, spied
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+CIRCLE = "\n[members.circle]\nlatitude_deg = 35.6717\nlongitude_deg = 139.7650\nradius_m = 80\n"
+AT_HOME = {"latitude": 35.70, "longitude": 139.70, "accuracy": 10}
+IN_STORE = {"latitude": 35.6718, "longitude": 139.7651, "accuracy": 10}
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Store]:
+    """With the store's circle; `heard` is what terminals said."""
+    for file in SHIPPED.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    with (tmp_path / "hub.toml").open("a", encoding="utf-8") as settings:
+        settings.write(CIRCLE)
+    made = Store(tmp_path)
+    heard: list[Message] = []
+    handle = made.engine.handle
+
+    def both(message: Message, tx: Tx) -> None:
+        heard.append(message)
+        handle(message, tx)
+
+    made.engine.handle = both
+    made.heard = heard  # type: ignore[attr-defined]
+    yield made
+    made.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def address(hub: Store) -> AsyncIterator[str]:
+    async with serving(hub) as running:
+        yield f"{running}/member/"
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    async with phone(browser, permissions=["geolocation"], geolocation=AT_HOME) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(context: BrowserContext, address: str) -> AsyncIterator[Page]:
+    """Registered, with consent to care and coupons."""
+    own = await context.new_page()
+    await register(own, address)
+    yield own
+    assert await spied(own, "violations") == []
+    assert await spied(own, "errors") == []
+
+
+async def register(page: Page, address: str, *, consents: tuple[str, ...] = ("service", "sensing", "coupons")) -> None:
+    await page.goto(address)
+    await page.locator("#field-name").fill("佐藤 美咲")
+    await page.locator("#field-email").fill("misaki@example.com")
+    await page.locator("#field-birth_year").fill("1990")
+    for purpose in consents:
+        await page.locator(f"#choice-{purpose}").check()
+    await page.locator("#join").tap()
+    await expect(page.locator("#state")).to_have_text("接続中")
+
+
+async def shoot(page: Page, name: str) -> None:
+    """Keeps a picture when PAGE_PICTURES names a folder, for a person to judge."""
+    if folder := os.environ.get("PAGE_PICTURES"):
+        await page.wait_for_timeout(300)
+        await page.screenshot(path=Path(folder) / f"member-{name}.png")
+
+
+async def read_code(page: Page) -> list[str]:
+    """What an independent reader makes of the codes on the screen."""
+    picture = Image.open(io.BytesIO(await page.screenshot())).convert("L")
+    return [found.text for found in zxingcpp.read_barcodes(picture)]
+
+
+def customer_of(hub: Store) -> str:
+    customer: str = hub.one("SELECT customer FROM member ORDER BY registered DESC")[0]
+    return customer
+
+
+def say(hub: Store, name: str, data: Any, customer: str) -> None:
+    with hub.engine.transaction() as tx:
+        tx.send(name, data, customer=customer)
+
+
+def coupon_of(customer: str, **changes: Any) -> MemberCoupon:
+    now = datetime.now(UTC)
+    base = {"coupon": "k1", "customer": customer, "title": Bilingual(ja="食器 500円引き", en="500 yen off tableware"), "code": "K7QX-2B9D",
+            "text": Bilingual(ja="3,000円以上のお買い上げで", en="When you spend 3,000 yen"), "kind": "discount", "amount_minor": 500,
+            "valid_from": now - timedelta(days=1), "valid_until": now + timedelta(days=30)}  # fmt: skip
+    return MemberCoupon.model_validate(base | changes)
+
+
+def request_of(hub: Store, customer: str, request: str = "r1", **changes: Any) -> SensingRequest:
+    names = ["position", "speed", "acceleration", "heart_rate", "body_temperature"]
+    base = {"request": request, "customer": customer, "readings": names, "deadline": hub.now + timedelta(seconds=5)}
+    return SensingRequest.model_validate(base | changes)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(8):
+        while not holds():  # noqa: ASYNC110  # a browser is no task of ours
+            await asyncio.sleep(0.02)
+
+
+async def until_heard(hub: Store, name: str, count: int = 1) -> Any:
+    heard: list[Message] = hub.heard  # type: ignore[attr-defined]
+    await until(lambda: sum(message.channel.name == name for message in heard) >= count)
+    return [message for message in heard if message.channel.name == name][-1].data
+
+
+# --- registration
+
+
+@pytest.mark.row("A2")
+async def test_the_form_tells_every_mistake_and_then_makes_the_member(
+    context: BrowserContext, address: str, hub: Store
+) -> None:
+    page = await context.new_page()
+    await page.goto(address)
+    await expect(page.locator("#register-title")).to_have_text("会員登録")
+    assert await page.locator("#choices input:checked").count() == 0  # nobody agrees by doing nothing
+    await shoot(page, "register-ja")
+    await page.locator("#field-phone").fill("123")
+    await page.locator("#field-birth_year").fill("90")
+    await page.locator("#join").tap()
+    await expect(page.locator('[data-problem="phone"]')).to_contain_text("数字8〜15桁")
+    await expect(page.locator('[data-problem="birth_year"]')).to_contain_text("西暦4桁")
+    await expect(page.locator('[data-problem="name"]')).to_have_text("お名前をご入力ください。")
+    await expect(page.locator("#field-name")).to_be_focused()
+    await shoot(page, "register-mistakes-ja")
+    await page.locator("#language").tap()
+    await expect(page.locator('[data-problem="name"]')).to_have_text("Please write your name.")
+    await expect(page.locator("#field-phone")).to_have_value("123")
+    await shoot(page, "register-mistakes-en")
+    await page.locator("#field-name").fill("Mary Major")
+    await page.locator("#field-phone").fill("090 1234 5678")
+    await page.locator("#field-birth_year").fill("1984")
+    await page.locator("#field-gender").select_option("female")
+    await page.locator("#choice-coupons").check()
+    await page.locator("#join").tap()
+    await expect(page.locator("#greeting")).to_have_text("Mary Major")
+    customer = customer_of(hub)
+    row = hub.one("SELECT name, gender, born, phone, language FROM customer WHERE customer = ?", customer)
+    assert row == ("Mary Major", "female", "1984", "09012345678", "en")
+    assert hub.all("SELECT purpose, wording FROM consent WHERE customer = ?", customer) == [("coupons", "coupons-1")]
+    assert await spied(page, "violations") == []
+    await shoot(page, "card-en")
+
+
+@pytest.mark.row("A2", "A4")
+async def test_the_card_is_read_from_the_screen_and_is_there_again(page: Page, hub: Store, address: str) -> None:
+    await expect(page.locator("#greeting")).to_have_text("佐藤 美咲 様")
+    await expect(page.locator("#member-code")).to_be_visible()
+    await shoot(page, "card-ja")
+    [text] = await read_code(page)
+    token = text.removeprefix("MEMBER:")
+    assert hub.one("SELECT customer FROM customer_beacon WHERE beacon = ?", f"member:{token}") == (customer_of(hub),)
+    await page.reload()
+    await expect(page.locator("#state")).to_have_text("接続中")
+    assert await read_code(page) == [text]
+    await page.evaluate("localStorage.clear()")  # the cookie alone signs in again
+    await page.reload()
+    await expect(page.locator("#greeting")).to_have_text("佐藤 美咲 様")
+
+
+@pytest.mark.row("A2", "A11")
+async def test_without_the_hub_the_card_and_the_coupons_are_there(
+    page: Page, hub: Store, context: BrowserContext
+) -> None:
+    customer = customer_of(hub)
+    say(hub, "member_coupon", coupon_of(customer), customer)
+    await until_heard(hub, "coupon_kept")
+    await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    await page.wait_for_function("async () => (await (await caches.open('instore-member-1')).keys()).length >= 15")
+    await page.wait_for_function("() => JSON.parse(localStorage['instore.member']).coupons[0].svg !== undefined")
+    code = await read_code(page)
+    await context.set_offline(True)
+    await page.reload()
+    await expect(page.locator("#state")).to_have_text("未接続")
+    await expect(page.locator("#lost")).to_contain_text("会員証とクーポンはこのまま使えます")
+    assert await read_code(page) == code
+    await page.locator("#to-coupons").tap()
+    await page.locator('[data-coupon="k1"]').tap()
+    await shoot(page, "coupon-offline-ja")
+    assert "K7QX-2B9D" in await read_code(page)
+    await page.locator("#coupon-close").tap()
+    await context.set_offline(False)
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    await expect(page.locator("#state")).to_have_text("接続中")
+
+
+@pytest.mark.row("A2")
+async def test_sign_out_leaves_nothing_and_asks_twice(page: Page, hub: Store) -> None:
+    await page.locator("#to-settings").tap()
+    await shoot(page, "settings-ja")
+    await page.locator("#sign-out").tap()
+    await expect(page.locator("#sign-out")).to_have_text("もう一度押すとログアウトします")
+    await page.locator("#sign-out").tap()
+    await expect(page.locator("#register-title")).to_be_visible()
+    assert "佐藤" not in str(await page.evaluate("JSON.stringify(localStorage)"))
+    assert hub.one("SELECT count(*) FROM member_session") == (0,)
+    await until(lambda: len(hub.hub.terminals) == 0)
+
+
+@pytest.mark.row("A2")
+async def test_a_member_on_a_new_phone_is_let_in_at_the_counter(
+    context: BrowserContext, address: str, hub: Store
+) -> None:
+    from hub.importing import import_file
+
+    import_file(hub.journal.db, hub.folder / "customers.csv", hub.settings)
+    page = await context.new_page()
+    await page.goto(address)
+    await page.locator("#to-sign-in").tap()
+    await page.locator("#contact").fill("x")
+    await page.locator("#ask").tap()
+    await expect(page.locator('[data-problem="contact"]')).to_contain_text("電話番号は")
+    await page.locator("#contact").fill("hanako@example.com")
+    await shoot(page, "sign-in-ja")
+    await page.locator("#ask").tap()
+    await expect(page.locator("#claim-number")).to_be_visible()
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await shoot(page, "claim-ja")
+    number = str(await page.locator("#claim-number").text_content())
+    from hub.members.claims import Claims
+
+    with hub.engine.transaction() as tx:
+        assert Claims(hub.settings, hub.hub.counters).confirm(tx, number, "c01") == "C0001"
+    await expect(page.locator("#greeting")).to_have_text("山田 花子 様")
+    await expect(page.locator("#points")).to_contain_text("5,952")
+
+
+# --- coupons
+
+
+@pytest.mark.row("A11")
+async def test_a_coupon_is_kept_announced_shown_and_used(page: Page, hub: Store) -> None:
+    customer = customer_of(hub)
+    say(hub, "member_coupon", coupon_of(customer), customer)
+    kept = await until_heard(hub, "coupon_kept")
+    assert (kept.coupon, kept.customer, kept.revision) == ("k1", customer, 1)
+    await expect(page.locator("#arrival")).to_contain_text("食器 500円引き")
+    await expect(page.locator("#badge")).to_have_text("1")
+    await expect(page.locator("#announce")).to_contain_text("クーポンが届きました")
+    assert await spied(page, "vibrated") == [[120, 80, 240]]
+    assert await spied(page, "tones") == [784, 1047]
+    await shoot(page, "arrival-ja")
+    await page.locator("#arrival").tap()
+    await expect(page.locator("#coupon-digits")).to_have_text("K7QX-2B9D")
+    await expect(page.locator("#coupon-code")).to_be_visible()
+    await shoot(page, "coupon-ja")
+    assert "K7QX-2B9D" in await read_code(page)
+    say(hub, "member_coupon", coupon_of(customer, revision=2, state="redeemed"), customer)
+    await until_heard(hub, "coupon_kept", 2)
+    await expect(page.locator("#coupon")).not_to_be_visible()
+    await expect(page.locator('[data-coupon="k1"]')).to_contain_text("使用済み")
+    say(hub, "member_coupon", coupon_of(customer), customer)  # the old state, late
+    await until_heard(hub, "coupon_kept", 3)
+    await expect(page.locator('[data-coupon="k1"]')).to_have_attribute("data-state", "redeemed")
+    assert len(await spied(page, "vibrated")) == 1
+    say(hub, "member_coupon", coupon_of(customer, coupon="k2", code="AB"), customer)
+    await expect(page.locator('[data-coupon="k2"]')).to_contain_text("新着")
+    await page.locator("#language").tap()
+    await expect(page.locator('[data-coupon="k2"]')).to_contain_text("500 yen off tableware")
+    await page.locator("#to-coupons").tap()
+    await shoot(page, "coupons-en")
+
+
+@pytest.mark.row("A11")
+async def test_a_coupon_for_another_is_not_kept(page: Page, hub: Store) -> None:
+    customer = customer_of(hub)
+    say(hub, "member_coupon", coupon_of("C0001"), customer)  # on her topic, with another's ID
+    say(hub, "member_coupon", coupon_of(customer, coupon="k2"), customer)
+    await until_heard(hub, "coupon_kept")
+    assert [row["coupon"] for row in await page.evaluate("JSON.parse(localStorage['instore.member']).coupons")] == [
+        "k2"
+    ]
+
+
+# --- readings
+
+
+@pytest.mark.row("A8", "C11")
+async def test_readings_are_sent_with_consent_and_she_sees_what_and_why(
+    page: Page, hub: Store, context: BrowserContext
+) -> None:
+    customer = customer_of(hub)
+    await context.set_geolocation({"latitude": 35.671234, "longitude": 139.765, "accuracy": 8})
+    moving = """setInterval(() => dispatchEvent(new DeviceMotionEvent("devicemotion", {acceleration: {x: 0.3, y: 0.4, z: 1.2}})), 50)"""
+    await page.evaluate(moving)
+    say(hub, "sensing_request", request_of(hub, customer), customer)
+    answer = await until_heard(hub, "sensing_answer")
+    assert (answer.request, answer.customer, answer.refused) == ("r1", customer, None)
+    assert (answer.readings.position.latitude_deg, answer.readings.position.accuracy_m) == (35.671234, 8)
+    assert answer.readings.acceleration_m_s2 == pytest.approx(1.3)
+    assert answer.readings.heart_rate_per_min is None  # no strap here
+    asked = page.locator("#asked")
+    await expect(asked).to_contain_text("この端末が答えました")
+    await expect(asked).to_contain_text("位置: 35.6712°, 139.7650°")
+    await expect(asked).to_contain_text("お店は測定値を保存せず")
+    await shoot(page, "asked-ja")
+    await page.locator("#language").tap()
+    await expect(asked).to_contain_text("so that you can be offered a drink or a rest")
+    await shoot(page, "asked-en")
+    say(hub, "sensing_request", request_of(hub, customer), customer)  # the same again: one answer is enough
+    say(hub, "sensing_request", request_of(hub, customer, "r2", readings=["body_temperature"]), customer)
+    answer = await until_heard(hub, "sensing_answer", 2)
+    assert (answer.request, answer.refused) == ("r2", "no_sensors")
+    assert "35.67" not in str(await page.evaluate("JSON.stringify(localStorage)")).replace("35.6717", "")
+
+
+@pytest.mark.row("A8", "C11")
+async def test_no_answer_for_another_and_no_readings_without_consent(page: Page, hub: Store) -> None:
+    customer = customer_of(hub)
+    say(hub, "sensing_request", request_of(hub, "C0001", "r0"), customer)  # on her topic, with another's ID
+    say(hub, "sensing_request", request_of(hub, customer, "late", deadline=hub.now - timedelta(seconds=1)), customer)
+    await page.locator("#to-settings").tap()
+    await page.locator("#agreed-sensing").uncheck()
+    await expect(page.locator("#agreed-sensing")).not_to_be_checked()
+    await until(
+        lambda: hub.one("SELECT withdrawn FROM consent WHERE customer = ? AND purpose = 'sensing'", customer) != (None,)
+    )
+    say(hub, "sensing_request", request_of(hub, customer), customer)
+    answer = await until_heard(hub, "sensing_answer")
+    assert (answer.request, answer.refused) == ("r1", "no_consent")
+    assert answer.readings.model_dump(exclude_none=True) == {}
+    await page.locator("#to-card").tap()
+    await expect(page.locator("#asked")).to_contain_text("同意がないため送っていません")
+
+
+@pytest.mark.row("A13", "C11")
+async def test_only_whether_she_is_in_the_store_leaves_the_device(
+    page: Page, hub: Store, context: BrowserContext
+) -> None:
+    customer = customer_of(hub)
+    await context.set_geolocation(IN_STORE)
+    await page.locator("#to-settings").tap()
+    await page.locator("#agreed-position").check()
+    arrived = await until_heard(hub, "terminal_presence")
+    assert (arrived.customer, arrived.event) == (customer, "arrived")
+    await context.set_geolocation(AT_HOME)
+    left = await until_heard(hub, "terminal_presence", 2)
+    assert left.event == "left"
+    assert set(left.model_dump()) == {"customer", "event", "at"}
+
+
+async def test_the_page_can_be_installed(page: Page, context: BrowserContext) -> None:
+    session = await context.new_cdp_session(page)
+    answer = await session.send("Page.getAppManifest")
+    assert answer["errors"] == []
+    errors = await session.send("Page.getInstallabilityErrors")
+    assert [each["errorId"] for each in errors["installabilityErrors"] if each["errorId"] != "in-incognito"] == []
