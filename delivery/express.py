@@ -13,36 +13,46 @@ from collections import OrderedDict
 from contract.messages import CHANNELS, Stream
 from delivery.inbox import Inbox, Item
 
-CAME_MAX = 10_000
-"""Copies that the first connection still owes."""
+OWED_MAX = 10_000
+"""Copies that a connection still owes."""
 _ENDS = tuple("/" + channel.topic.rpartition("/")[2] for channel in CHANNELS if channel.stream is Stream.CRITICAL)
 
 
 class Express:
-    """In front of an inbox: `fast` takes what comes over the second connection, `slow` over the first. Both as `Inbox.append`."""
+    """In front of an inbox: `fast` takes what comes over the second connection, `slow` over the first. Both as `Inbox.append`.
+
+    A copy is left out only for one that the other connection has brought and that was taken. Where one of the two is lost on its
+    way, the next resend may be taken for it on that connection; on the other one it comes through.
+    """
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
-        self._came: OrderedDict[int, None] = OrderedDict()
+        self._slow_owes: OrderedDict[int, None] = OrderedDict()
+        self._fast_owes: OrderedDict[int, None] = OrderedDict()
 
     def fast(self, item: Item) -> bool:
-        """A critical message."""
-        taken = self._inbox.append(item)
-        if taken:
-            self._came[_key(item)] = None
-            if len(self._came) > CAME_MAX:
-                self._came.popitem(last=False)
-        return taken
+        """A critical message; False also for one whose copy has come."""
+        return self._take(item, self._fast_owes, self._slow_owes)
 
     def slow(self, item: Item) -> bool:
         """Any message; False also for one whose copy has come."""
-        if self._came and item[0].endswith(_ENDS):
-            key = _key(item)
-            if key in self._came:
-                del self._came[key]
-                return False
+        if item[0].endswith(_ENDS):
+            return self._take(item, self._slow_owes, self._fast_owes)
         return self._inbox.append(item)
 
+    def begin(self) -> None:
+        """A connection is new: what was lost with the old one is not waited for."""
+        self._slow_owes.clear()
+        self._fast_owes.clear()
 
-def _key(item: Item) -> int:
-    return hash((item[0], bytes(item[1])))
+    def _take(self, item: Item, owed: OrderedDict[int, None], others: OrderedDict[int, None]) -> bool:
+        key = hash((item[0], bytes(item[1])))
+        if key in owed:
+            del owed[key]
+            return False
+        taken = self._inbox.append(item)
+        if taken:
+            others[key] = None
+            if len(others) > OWED_MAX:
+                others.popitem(last=False)
+        return taken

@@ -64,9 +64,9 @@ class Node:
         ours = grants(self.engine.me, self.engine.store)
         wanted = [(g.filter, BY_NAME[g.channel].qos) for g in ours
                   if g.action == "subscribe" and BY_NAME[g.channel].stream is Stream.CRITICAL]  # fmt: skip
-        second = make_link(replace(address, client_id=f"{address.client_id}:express"), wanted, will=None,
-                           on_up=lambda: None, on_down=lambda _reason: None, on_wake=self._wake.set)  # fmt: skip
         both = Express(self.link.inbox)
+        second = make_link(replace(address, client_id=f"{address.client_id}:express"), wanted, will=None,
+                           on_up=both.begin, on_down=lambda _reason: None, on_wake=self._wake.set)  # fmt: skip
         self.link.take, second.take = both.slow, both.fast
         return second
 
