@@ -9,7 +9,10 @@ from simulation.safeguards.known import SAFEGUARDS
 
 
 @pytest.mark.row("C9")
-@pytest.mark.parametrize("name", ["number check", "release", "repeated posts"])
+@pytest.mark.parametrize(
+    "name",
+    ["number check", "kept until acknowledged", "release", "paper is known", "one visit a day", "repeated posts"],
+)
 def test_a_missing_safeguard_is_caught_at_once(name):
     found = hunt(name, limit=4)
     assert found.seeds is not None, found

@@ -13,6 +13,7 @@ from instore.sim_cli import app
 from simulation.campaign import Summary, line, replay, run_one
 from simulation.plan import FAULTS, Plan, Size
 from simulation.run import Result, simulate
+from simulation.safeguards.known import SAFEGUARDS
 from simulation.shrink import shrink
 
 BUSY = Size(customers=15, hours=0.1, faults=150)
@@ -94,6 +95,24 @@ def test_shrinking_keeps_the_few_faults_that_matter():
     assert replay(small) == f"instore sim store --seed 3 --faults 200 --keep {','.join(map(str, sorted(matter)))}"
     with pytest.raises(ValueError, match="breaks no rule"):
         shrink(replace(plan, keep=frozenset()), run=run)
+
+
+@pytest.mark.row("C9")
+def test_a_failing_seed_tells_how_to_replay_it_and_is_cut_down_to_the_fault_that_matters():
+    """Something has to be broken for that: an agent that forgets at a restart how often its gate had been passed."""
+    safeguard = next(guard for guard in SAFEGUARDS if guard.name == "gate counters on disk")
+    size = ["--customers", "6", "--hours", "0.08", "--faults", "150"]
+    with safeguard.out():
+        many = CliRunner().invoke(app, ["store", "--seeds", "1-8", "--workers", "1", *size])
+        assert many.exit_code == 1
+        command = next(line for line in many.stdout.splitlines() if line.startswith("  instore sim store"))
+        few = CliRunner().invoke(app, [*command.split()[2:], "--shrink", "--no-trace"])
+        assert few.exit_code == 1
+        replayed = few.stdout.splitlines()[-1].removeprefix("replay: ").split()
+        assert 1 <= len(replayed[replayed.index("--keep") + 1].split(",")) <= 3
+        again = CliRunner().invoke(app, [*replayed[2:], "--json"])
+    assert again.exit_code == 1
+    assert json.loads(again.stdout)["broken"][0] in few.stdout
 
 
 def test_a_campaign_sums_up():
