@@ -50,7 +50,8 @@ class HttpSettings(Section):
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """0: any free port (tests)."""
     api_keys_file: Path | None = None
-    """A TOML file `name = "key"`, one line for each program that may post sales. None: the API takes no sales."""
+    """A TOML file `name = "key"`, one line for each program that may post sales, and a table [managers] of the same for people
+    who may open the manager's page. None: the API takes no sales."""
     ws_url: str = "ws://127.0.0.1:9001"
     """Where a handheld's page finds the broker's WebSocket."""
 
@@ -141,10 +142,14 @@ class HubSettings(Section):
         return self
 
 
-class ApiKeys(Section):
-    """Who may post sales."""
+Key = Annotated[str, StringConstraints(min_length=16, max_length=200)]
 
-    keys: dict[Id, Annotated[str, StringConstraints(min_length=16, max_length=200)]]
+
+class ApiKeys(Section):
+    """Who may post sales, and who may see everything."""
+
+    keys: dict[Id, Key]
+    managers: dict[Id, Key] = {}  # noqa: RUF012  # pydantic copies it
 
 
 def load_hub(settings_file: Path) -> HubSettings:
@@ -170,10 +175,22 @@ def load_hub(settings_file: Path) -> HubSettings:
 
 def load_api_keys(settings: HubSettings) -> dict[str, str]:
     """Name by key: who may post sales. Empty when there is no file. Raises SettingsError."""
+    return {key: name for name, key in _read_keys(settings).keys.items()}
+
+
+def load_manager_keys(settings: HubSettings) -> dict[str, str]:
+    """Name by key: who may open the manager's page, table [managers] of the same file. Raises SettingsError."""
+    return {key: name for name, key in _read_keys(settings).managers.items()}
+
+
+def _read_keys(settings: HubSettings) -> ApiKeys:
     path = settings.http.api_keys_file
     if path is None:
-        return {}
-    read = parse({"keys": read_toml(path)}, ApiKeys, path)
-    if len(set(read.keys.values())) != len(read.keys):
-        raise SettingsError(path, ["two names have the same key; a key must tell who is posting"])
-    return {key: name for name, key in read.keys.items()}
+        return ApiKeys(keys={})
+    found = read_toml(path)
+    managers = found.pop("managers", {})
+    read = parse({"keys": found, "managers": managers}, ApiKeys, path)
+    every = [*read.keys.values(), *read.managers.values()]
+    if len(set(every)) != len(every):
+        raise SettingsError(path, ["two names have the same key; a key must tell who is asking"])
+    return read

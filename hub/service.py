@@ -16,7 +16,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from config.hub_settings import HubSettings, load_api_keys
+from config.hub_settings import HubSettings, load_api_keys, load_manager_keys
 from config.load import SettingsError
 from contract import topics
 from contract.access import Principal
@@ -48,7 +48,7 @@ async def run_hub(settings: HubSettings, settings_path: Path) -> None:
     Raises SettingsError, JournalError: sentences for whoever starts it. A broker that is away is no error: it is waited for.
     """
     policy = RunningPolicy(settings)
-    api_keys = load_api_keys(settings)
+    api_keys, manager_keys = load_api_keys(settings), load_manager_keys(settings)
     keys = read_keys(settings_path, settings.exit_code.key_files)
     address = settings.mqtt.address(settings_path)
     with _alone(settings_path, settings.database), contextlib.closing(_listen(settings_path, settings)) as listener:
@@ -58,7 +58,8 @@ async def run_hub(settings: HubSettings, settings_path: Path) -> None:
             engine = Engine(journal, Principal(Role.HUB, settings.id), settings.store.id, hub.handle)
             node = Node(engine, address, will=last_will(settings), on_link=on_link(hub, engine), express=True)
             mail = settings.members.mail
-            app = web.build(hub, node, policy, api_keys, mail_password=mail.secret(settings_path) if mail else "")
+            app = web.build(hub, node, policy, api_keys, mail_password=mail.secret(settings_path) if mail else "",
+                            manager_keys=manager_keys)  # fmt: skip
             await _run(hub, node, policy, app, listener)
             engine.flush()
         finally:
@@ -72,7 +73,9 @@ async def _run(hub: Hub, node: Node, policy: RunningPolicy, app: FastAPI, listen
             running = [
                 tasks.create_task(node.run(), name="node"),
                 tasks.create_task(tick(hub, node, policy), name="tick"),
-                tasks.create_task(keep_ahead(hub.eids, node.engine.journal.db, node.engine.clock), name="rotating beacons"),
+                tasks.create_task(
+                    keep_ahead(hub.eids, node.engine.journal.db, node.engine.clock), name="rotating beacons"
+                ),
             ]
             server = _Server(
                 uvicorn.Config(

@@ -7,6 +7,7 @@ GET  /api/v1/trace/{visit}    Authorization: Bearer KEY; `last` for the newest
      /member/…                the member's page, its API and WebSocket, and the counter's API: `hub.members`
 GET  /healthz                 200, or 503 when the database can't be written
 GET  /metrics                 Prometheus
+     /manager/…               the manager's page and what it asks for: `hub.manager.api`
 GET  /handheld/               the clerk's page, with /handheld/config.json; each folder of `pages` is served by its name
 """
 
@@ -30,6 +31,7 @@ from hub.body_limit import BodyLimit
 from hub.core import Hub
 from hub.disk_probe import DiskProbe
 from hub.explain import NothingToExplain, as_dict, explain_from
+from hub.manager import api as manager_api
 from hub.members import web as members_web
 from hub.metrics import Metrics
 from hub.offers import api as coupons_api
@@ -46,8 +48,8 @@ _BEARER = HTTPBearer(auto_error=False, scheme_name="api-key", description="One o
 class Gate:
     """Who may use the API: `keys` is name by key."""
 
-    def __init__(self, keys: dict[str, str]) -> None:
-        self._keys = keys
+    def __init__(self, keys: dict[str, str], where: str = "http.api_keys_file") -> None:
+        self._keys, self._where = keys, where
 
     def __call__(
         self,
@@ -59,15 +61,12 @@ class Gate:
         found = [name for key, name in self._keys.items() if hmac.compare_digest(key.encode(), given.strip().encode())]
         if scheme.lower() == "bearer" and found:
             return found[0]
-        why = (
-            "send one of http.api_keys_file as 'Authorization: Bearer KEY'"
-            if self._keys
-            else "http.api_keys_file is not set"
-        )
+        why = f"send one of {self._where} as 'Authorization: Bearer KEY'" if self._keys else f"{self._where} is not set"
         raise HTTPException(401, f"no valid API key; {why}", {"WWW-Authenticate": "Bearer"})
 
 
-def build(hub: Hub, node: Node, policy: RunningPolicy, api_keys: dict[str, str], *, mail_password: str = "") -> FastAPI:
+def build(hub: Hub, node: Node, policy: RunningPolicy, api_keys: dict[str, str], *, mail_password: str = "",
+          manager_keys: dict[str, str] | None = None) -> FastAPI:  # fmt: skip
     """The application; it holds no state of its own but which terminals are connected. Raises SettingsError."""
     app = FastAPI(title=f"instore hub, {hub.settings.store.id}", docs_url=None, redoc_url=None)
     app.add_middleware(BodyLimit, max_bytes=BODY_MAX_BYTES)
@@ -78,6 +77,9 @@ def build(hub: Hub, node: Node, policy: RunningPolicy, api_keys: dict[str, str],
     app.include_router(pos_api.router(hub, node, gate))
     app.include_router(coupons_api.router(hub.redeeming, node, gate))
     members_web.attach(app, hub, node, gate, mail_password=mail_password)
+    app.include_router(
+        manager_api.router(hub, node, policy, disk, Gate(manager_keys or {}, "http.api_keys_file, [managers]"))
+    )
     _state(app, node, policy, metrics, disk)
     _pages(app, hub)
     return app
