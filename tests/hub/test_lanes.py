@@ -140,7 +140,7 @@ def test_two_lanes_cannot_use_one_code_at_a_time(store):
     assert second.data.reason == "already_used"
     # The first lane never reports its end: after busy_s the code is free.
     store.later(seconds=121)
-    *_, third = store.scan(code, id="scan-3", lane="2")
+    third, *_ = store.scan(code, id="scan-3", lane="2")  # what a person waits for goes first
     assert third.data.outcome == "open"
     assert store.passage(scan="scan-3", lane="2")[0].data.outcome == "committed"
 
@@ -148,7 +148,7 @@ def test_two_lanes_cannot_use_one_code_at_a_time(store):
 def test_a_lane_that_scans_anew_has_ended_what_was_before(store):
     code = store.sell().exit_code
     store.scan(code)
-    released, decision = store.scan(code, id="scan-2")
+    decision, released = store.scan(code, id="scan-2")
     assert released.data.outcome == "released"
     assert decision.data.outcome == "open"
 
