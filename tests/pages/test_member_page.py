@@ -321,6 +321,7 @@ async def test_readings_are_sent_with_consent_and_she_sees_what_and_why(
     assert answer.readings.heart_rate_per_min is None  # no strap here
     asked = page.locator("#asked")
     await expect(asked).to_contain_text("この端末が答えました")
+    await expect(page.locator("#asked-now")).to_be_in_viewport()
     await expect(asked).to_contain_text("位置: 35.6712°, 139.7650°")
     await expect(asked).to_contain_text("お店は測定値を保存せず")
     await shoot(page, "asked-ja")

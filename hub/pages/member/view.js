@@ -2,6 +2,7 @@
 
 
 const VIEWS = ["loading", "register", "sign-in", "claim", "home"];
+const ASKED_NOW_MS = 60_000; // so long it is said on top of every screen that readings were sent
 const GENDERS = ["", "female", "male", "other"];
 const $ = (id) => document.getElementById(id);
 
@@ -146,7 +147,7 @@ export class View {
     this._connection(words, scene);
     this._tabs(words, scene);
     this._card(words, scene);
-    this._asked(words, scene.answered[0]);
+    this._asked(words, scene.answered[0], scene.now);
     this._coupons(words, scene);
     this._settings(words, scene);
   }
@@ -200,7 +201,10 @@ export class View {
     if (image.src !== url) image.src = url;
   }
 
-  _asked(words, last) {
+  _asked(words, last, now) {
+    const recent = last !== undefined && now - last.at < ASKED_NOW_MS;
+    $("asked-now").hidden = !recent;
+    set($("asked-now"), recent ? `${this._said(words, last).what}${words.say("stop")}${last.refused ? "" : words.say("sent_briefly")}` : "");
     $("asked").hidden = last === undefined;
     if (last === undefined) return;
     const { what, values } = this._said(words, last);
