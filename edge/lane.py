@@ -96,7 +96,7 @@ def resume(lane: Lane, now: float, policy: LanePolicy) -> Next:
             lane = replace(lane, deadline=None, print_deadline=now + policy.print_patience_s)
             if lane.sent:
                 return lane, (FindOut(lane.job, lane.cut_before),)
-            return lane, (Print(lane.job, incentive, lane.attempt),)
+            return lane, (Print(lane.job, incentive, lane.attempt, lane.reprint),)
         case Phase.OPENING:
             return replace(lane, deadline=now + policy.gate_patience_s), (Open(lane.command, lane.open_s),)
         case Phase.OPEN:
@@ -158,8 +158,9 @@ def _print_ended(lane: Lane, event: PrintEnded, now: float, policy: LanePolicy) 
         case "printed":
             return _open(lane, now, policy, _printed(lane, "printed", event.detail))
         case "not_printed" if patient and lane.attempt < policy.print_attempts:
-            lane = replace(lane, attempt=lane.attempt + 1, sent=False, cut_before=None)
-            return lane, (Print(lane.job, incentive, lane.attempt),)
+            reprint = lane.reprint or (lane.sent and event.reached)
+            lane = replace(lane, attempt=lane.attempt + 1, sent=False, cut_before=None, reprint=reprint)
+            return lane, (Print(lane.job, incentive, lane.attempt, reprint),)
         case "not_printed":
             return _open(lane, now, policy, _printed(lane, "failed", event.detail))
         case _ if patient:

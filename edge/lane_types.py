@@ -69,6 +69,8 @@ class Lane:
     sent: bool = False
     """The printer was given the job's first byte: from now on it is not known whether paper came."""
     cut_before: int | None = None
+    reprint: bool = False
+    """Something of this coupon may be on paper already, from an attempt before: the next paper says so."""
     command: int = 0
     """Number of the newest open command of this lane; grows for ever."""
     open_s: float = 8.0
@@ -120,6 +122,8 @@ class PrintEnded:
     job: str
     outcome: Literal["printed", "not_printed", "unknown"]
     detail: str = ""
+    reached: bool = True
+    """False: not one byte of it went to the printer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +204,7 @@ class Print:
     job: str
     incentive: Incentive
     attempt: int
+    reprint: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import structlog
 from devices.errors import DeviceError
 from devices.escpos_document import DocumentError
 from devices.printer import ReceiptPrinter
-from devices.printer_job import JobResult, JobState
+from devices.printer_job import Evidence, JobResult, JobState
 from edge.coupon_paper import document
 from edge.lane_devices import LaneDevices
 from edge.lane_types import (
@@ -89,7 +89,7 @@ class LaneWork:
             # Once is enough: what came of it or not is the printer's last word, and the next coupon must not wait for more.
             self._put(await self._settle(printer, *self._doubt))
         before = await printer.cut_counter()
-        paper = document(action.incentive.receipt, reprint=action.attempt > 1)
+        paper = document(action.incentive.receipt, reprint=action.reprint)
         if not self._print_sent(PrintSent(action.job, before)):
             return PrintEnded(action.job, "not_printed", "the lane did not wait for it, or could not store it")
         self._doubt = (action.job, before)
@@ -150,4 +150,4 @@ def _ended(result: JobResult) -> PrintEnded:
         return PrintEnded(result.job_id, "unknown", result.reason)
     if result.printed:
         return PrintEnded(result.job_id, "printed", result.evidence.value)
-    return PrintEnded(result.job_id, "not_printed", result.reason)
+    return PrintEnded(result.job_id, "not_printed", result.reason, reached=result.evidence is not Evidence.NOTHING_SENT)

@@ -152,6 +152,18 @@ def test_paper_known_not_to_have_come_is_printed_again_with_the_same_coupon() ->
     assert lane.phase is Phase.OPENING
 
 
+def test_only_paper_that_may_have_begun_makes_the_next_one_a_reprint() -> None:
+    lane = in_phase(Phase.PRINTING, sent=True)
+    lane, (first,) = go(lane, PrintEnded(JOB, "not_printed", "port_lost", reached=False))
+    assert isinstance(first, Print)
+    assert (first.attempt, first.reprint) == (2, False)
+    lane, _ = go(lane, PrintSent(first.job, None))
+    lane, (second,) = go(lane, PrintEnded(first.job, "not_printed", "not printed"))
+    assert isinstance(second, Print)
+    assert (second.attempt, second.reprint) == (3, True)
+    assert resume(lane, 0.0, LanePolicy())[1] == (second,)
+
+
 def test_paper_in_doubt_is_looked_for_and_never_printed_blindly() -> None:
     lane = in_phase(Phase.PRINTING, sent=True)
     lane, actions = go(lane, PrintEnded(JOB, "unknown", "timeout"))
