@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -73,6 +73,48 @@ class LaneSettings(Section):
     gate_patience_s: Seconds = 15.0
 
 
+class MemberCodes(Section):
+    """A QR reader at an entrance, for members' codes."""
+
+    kind: Literal["member_code"]
+    id: LaneId
+    port: Port
+    baud: Baud = 115200
+    framing: Literal["terminator", "stx_etx", "stx_etx_bcc"] = "terminator"
+    stay_s: Annotated[float, Field(gt=0, le=86_400)] = 900.0
+    """So long after showing her code she is taken to be in the store: nothing notices when she leaves."""
+
+
+class PeopleCounter(Section):
+    """An infrared counter at a door, on a counter module (`devices.people_counter_frames`)."""
+
+    kind: Literal["counter"]
+    id: LaneId
+    port: Port
+    baud: Baud = 9600
+    address: Annotated[int, Field(ge=0, le=255)] = 1
+    """As set in the module."""
+    poll_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+    tell_every_s: Annotated[float, Field(ge=0, le=3600)] = 10.0
+    """The hub is told this often at most."""
+
+
+class FaceDetector(Section):
+    """A camera with a plugin that recognises faces (`edge.detectors.plugin`). Known is only who agreed to it: the hub sees to that."""
+
+    kind: Literal["face"]
+    id: LaneId
+    plugin: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.-]*(:[A-Za-z_]\w*)?$", max_length=200)]
+    """`module:factory`, or the name of an entry point in the group `instore.detectors`."""
+    stay_s: Annotated[float, Field(gt=0, le=86_400)] = 900.0
+    """So long after she was seen last she is taken to be in the store."""
+    options: dict[str, Any] = Field(default={}, max_length=100)
+    """For the plugin."""
+
+
+DetectorSettings = Annotated[MemberCodes | PeopleCounter | FaceDetector, Field(discriminator="kind")]
+
+
 class MetricsSettings(Section):
     """Numbers for Prometheus at http://host:port/metrics, and the state in words at /healthz. Without a password: nothing
     personal stands there, but give it to the network that watches the store only."""
@@ -90,6 +132,7 @@ class EdgeSettings(Section):
     database: Path
     mqtt: MqttSettings
     beacons: BeaconSettings | None = None
+    detector: Annotated[tuple[DetectorSettings, ...], Field(max_length=16)] = ()
     lane: Annotated[tuple[LaneSettings, ...], Field(max_length=16)] = ()
     heartbeat_s: Seconds = 5.0
     metrics: MetricsSettings | None = None
@@ -97,8 +140,12 @@ class EdgeSettings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> EdgeSettings:
-        if self.beacons is None and not self.lane:
-            raise ValueError("this agent has nothing to do: give it [beacons], a [[lane]], or both")
+        if self.beacons is None and not self.lane and not self.detector:
+            raise ValueError(
+                "this agent has nothing to do: give it [beacons], a [[detector]], a [[lane]], or several of them"
+            )
+        if self.agent == "terminal":
+            raise ValueError("no agent may be called 'terminal': it stands for members' own terminals")
         if not self.mqtt.shared_user and self.mqtt.username != f"agent-{self.agent}":
             raise ValueError(
                 f"mqtt.username is {self.mqtt.username!r}; the broker knows this agent as 'agent-{self.agent}' "
@@ -108,7 +155,13 @@ class EdgeSettings(Section):
         same = sorted({lane for lane in ids if ids.count(lane) > 1})
         if same:
             raise ValueError(f"two lanes have the same id: {', '.join(same)}")
+        devices = [f"{kind}-{lane.id}" for lane in self.lane for kind in ("reader", "printer", "gate")]
+        devices += ["beacons", *(detector.id for detector in self.detector)]
+        same = sorted({name for name in devices if devices.count(name) > 1})
+        if same:
+            raise ValueError(f"two devices have the same name: {', '.join(same)}")
         ports = [device.port for lane in self.lane for device in (lane.reader, lane.printer, lane.gate) if device]
+        ports += [detector.port for detector in self.detector if not isinstance(detector, FaceDetector)]
         twice = sorted({port for port in ports if ports.count(port) > 1})
         if twice:
             raise ValueError(f"two devices share the port {', '.join(twice)}")

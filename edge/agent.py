@@ -14,7 +14,14 @@ from typing import Any, Protocol
 
 import structlog
 
-from config.edge_settings import BeaconSettings, EdgeSettings
+from config.edge_settings import (
+    BeaconSettings,
+    DetectorSettings,
+    EdgeSettings,
+    FaceDetector,
+    MemberCodes,
+    PeopleCounter,
+)
 from config.load import SettingsError
 from contract import topics
 from contract.access import Principal
@@ -34,20 +41,24 @@ from devices.pulse import Pulse
 from devices.status import DeviceStatus
 from edge.announcer import Announcer
 from edge.codes import Keyring
+from edge.detectors import member_codes as members
+from edge.detectors import plugin
+from edge.detectors.bluetooth import Bluetooth
+from edge.detectors.detection import Detection
+from edge.detectors.detector import Counted, Detector, Event
+from edge.detectors.people import People
+from edge.detectors.plugin import NoPlugin, Plugin
 from edge.health import Health, keep_running
 from edge.health_page import checks, page, status_line
 from edge.lane_devices import LaneDevices
 from edge.lane_runner import LaneRunner
 from edge.metrics import Metrics
 from edge.metrics_server import MetricsServer
-from edge.sightings import Sightings
 from edge.store import MIGRATIONS, EdgeStore
 
 log = structlog.get_logger()
 
 VERSION = "0.1.0"
-SCANNER = "beacons"
-"""Name of the beacon scanner among the agent's devices."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +115,10 @@ class Agent:
         }
         for runner in self.lanes.values():
             runner.others = lambda own=runner: [lane for lane in self.lanes.values() if lane is not own]  # type: ignore[misc]
-        self.sightings = Sightings(settings.beacons, self.node) if settings.beacons else None
-        self.scanner: BeaconScanner | None = None
-        self._make_scanner = partial(world.scanner, scanning)
-        self._renew_scanner()
+        self.sightings = Bluetooth(settings.beacons, partial(world.scanner, scanning)) if settings.beacons else None
+        detectors: list[Detector] = [self.sightings] if self.sightings is not None else []
+        detectors += [self._detector(each, settings_file) for each in settings.detector]
+        self.detection = Detection(detectors, self.node, self._also) if detectors else None
 
     def connect_devices(self) -> None:
         """Make the drivers of all lanes and tell them whom to tell."""
@@ -115,9 +126,22 @@ class Agent:
             runner = self.lanes[name]
             devices.connect(runner.on_scan, runner.put, runner.put, runner.known)
 
-    def _renew_scanner(self) -> None:
-        if self.sightings is not None:
-            self.scanner = self._make_scanner(self.sightings.on_advert, self._on_scanner)
+    def _detector(self, settings: DetectorSettings, settings_file: Path) -> Detector:
+        match settings:
+            case MemberCodes():
+                return members.MemberCodes(settings)
+            case PeopleCounter():
+                return People(settings, self.store.counter(settings.id))
+            case FaceDetector():
+                try:
+                    return Plugin(settings, plugin.find(settings.plugin), self._clock.monotonic)
+                except NoPlugin as error:
+                    raise SettingsError(settings_file, [f"detector {settings.id}: plugin: {error}"]) from None
+
+    def _also(self, event: Event, _tx: Tx) -> None:
+        """With the message of an event, in its transaction."""
+        if isinstance(event, Counted):
+            self.store.save_counter(event.device, event.totals)
 
     async def run(self) -> None:
         """Until cancelled. The last that the broker hears is that we left on purpose."""
@@ -130,9 +154,10 @@ class Agent:
                 for name, devices in self.lane_devices.items():
                     tasks.create_task(devices.run(), name=f"devices of lane {name}")
                     tasks.create_task(self._keep(f"lane-{name}", self.lanes[name].run, self.lanes[name]))
-                if self.sightings is not None:
-                    tasks.create_task(self._keep("sightings", self.sightings.run, self.sightings))
-                    tasks.create_task(self._keep_scanning(), name="beacon scanner")
+                if self.detection is not None:
+                    tasks.create_task(self._keep("detection", self.detection.run, self.detection))
+                    for detector in self.detection.detectors:
+                        tasks.create_task(self._keep_detecting(detector, self.detection.poke), name=detector.name)
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -142,9 +167,18 @@ class Agent:
     async def _keep(self, name: str, run: Callable[[], Awaitable[None]], worker: Watched) -> None:
         await keep_running(name, run, pulse=lambda: worker.pulse, poke=worker.poke, health=self.health)
 
-    async def _keep_scanning(self) -> None:
-        await keep_running(SCANNER, lambda: self.scanner.run(), self._on_scanner, renew=self._renew_scanner,  # type: ignore[union-attr]
-                           pulse=lambda: self.scanner.pulse, health=self.health)  # type: ignore[union-attr]  # fmt: skip
+    async def _keep_detecting(self, detector: Detector, wake: Callable[[], None]) -> None:
+        def tell(status: DeviceStatus) -> None:
+            self.announcer.device(detector.name, detector.category, status)
+
+        made = [detector.driver(wake, tell)]
+
+        def renew() -> None:
+            made[0] = detector.driver(wake, tell)
+
+        watched = hasattr(made[0], "pulse")  # a plugin's driver may have none
+        await keep_running(detector.name, lambda: made[0].run(), tell, renew=renew, health=self.health,
+                           pulse=(lambda: made[0].pulse) if watched else None)  # type: ignore[attr-defined]  # fmt: skip
 
     def _close(self) -> None:
         try:
@@ -199,9 +233,6 @@ class Agent:
             self.announcer.everything(tx)
             tx.send("agent_heartbeat", self._heartbeat())  # its answer tells what time it is
 
-    def _on_scanner(self, status: DeviceStatus) -> None:
-        self.announcer.device(SCANNER, "beacon_scanner", status)
-
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self.settings.heartbeat_s)
@@ -220,8 +251,10 @@ class Agent:
     def _counted(self, device: str) -> dict[str, int]:
         """What the agent has counted beside a device's driver."""
         restarts = {"driver_restarts": restarted} if (restarted := self.health.restarts(device)) else {}
-        if device == SCANNER and self.sightings is not None:
-            return restarts | self.sightings.shed()
+        for detector in self.detection.detectors if self.detection is not None else ():
+            if detector.name == device:
+                shed = {"dropped_events": self.detection.dropped_events} if detector is self.sightings else {}  # type: ignore[union-attr]
+                return restarts | shed | dict(detector.counted())
         lane = self.lanes.get(device.removeprefix("reader-"))
         return restarts | (dict(lane.counters) if lane is not None and device.startswith("reader-") else {})
 
@@ -237,7 +270,7 @@ class Agent:
             declared_lost=engine.counters["declared_lost"],
             disk_errors=engine.counters["disk_errors"] + engine.counters["flush_failed"],
             dropped_inbox=self.node.link.dropped,
-            dropped_adverts=sum(self.sightings.shed().values()) if self.sightings is not None else 0,
+            dropped_adverts=self.detection.shed() if self.detection is not None else 0,
             worker_restarts=self.health.all_restarts(),
             epoch=engine.epoch,
         )

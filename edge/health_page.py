@@ -18,8 +18,8 @@ def checks(agent: Agent) -> list[Check]:
         "announcer": agent.announcer,
         **{f"lane {name}": lane for name, lane in agent.lanes.items()},
     }
-    if agent.sightings is not None:
-        workers["sightings"] = agent.sightings
+    if agent.detection is not None:
+        workers["detection"] = agent.detection
     for name, worker in workers.items():
         found.append(Check(name, lambda worker=worker: sum(worker.pulse.rounds.values()), worker.poke))  # type: ignore[misc]
     return found

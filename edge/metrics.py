@@ -47,9 +47,16 @@ class Metrics(Collector):
         yield _by("instore_edge_worker_restarts", "Drivers and lanes that were started anew.", "worker",
                   {worker: {"failed": agent.health.failed[worker], "hung": agent.health.hung[worker]}
                    for worker in agent.health.failed | agent.health.hung})  # fmt: skip
-        if agent.sightings is not None:
+        if agent.detection is not None:
+            yield _by("instore_edge_detector", "What a detector has counted.", "detector",
+                      {each.name: each.counted() for each in agent.detection.detectors})  # fmt: skip
+        if agent.sightings is not None and agent.detection is not None:
             presence = agent.sightings.presence
-            counted = presence.counters | agent.sightings.shed()
+            counted = {
+                **presence.counters,
+                **agent.sightings.counted(),
+                "dropped_events": agent.detection.dropped_events,
+            }
             yield metrics.counters("instore_edge_presence", "What became of advertisements.", counted)
             yield metrics.gauge("instore_edge_beacons_present", "Beacons inside now.", presence.present_count)
 

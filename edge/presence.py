@@ -15,6 +15,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from enum import Enum
 
+from edge.presence_door import Door
 from edge.presence_settings import PresenceSettings
 from edge.presence_track import POWER_CORRECTION_LIMIT_DB, Track
 
@@ -31,6 +32,8 @@ class Zone(str, Enum):
 
 #: A deadline that came nearer by less is not worth a new entry.
 DEADLINE_GRAIN_S = 0.5
+#: Without room, one that arrived by a single advertisement and was silent since for so long goes first.
+ONCE_S = 2.0
 _OUTWARDS = (Zone.IMMEDIATE, Zone.NEAR, Zone.FAR)
 
 
@@ -86,11 +89,14 @@ class PresenceRow:
 
 
 class Presence:
-    """`counters`: adverts, ignored (no RSSI), arrived, moved, left, evicted (present ones), forgotten (strangers)."""
+    """`counters`: adverts, ignored (no RSSI), arrived, moved, left, evicted (present ones), forgotten (strangers), turned_away
+    (heard for the first time while there was no room)."""
 
     def __init__(self, settings: PresenceSettings | None = None) -> None:
         self.settings = settings or PresenceSettings()
-        self.counters = dict.fromkeys(("adverts", "ignored", "arrived", "moved", "left", "evicted", "forgotten"), 0)
+        counted = ("adverts", "ignored", "arrived", "moved", "left", "evicted", "forgotten", "turned_away")
+        self.counters = dict.fromkeys(counted, 0)
+        self._door = Door()
         self._absent: OrderedDict[str, Track] = OrderedDict()
         self._present: OrderedDict[str, Track] = OrderedDict()
         self._deadlines: list[tuple[float, str]] = []
@@ -139,6 +145,10 @@ class Presence:
         return self._deadlines[0][0] if self._present else None
 
     @property
+    def _has_room(self) -> bool:
+        return len(self._absent) + len(self._present) < self.settings.max_beacons
+
+    @property
     def present_count(self) -> int:
         return len(self._present)
 
@@ -163,6 +173,9 @@ class Presence:
         events: list[Event] = []
         track = self._absent.get(beacon_id)
         if track is None:
+            if not self._has_room and not self._door.heard_before(beacon_id, now):
+                self.counters["turned_away"] += 1
+                return ()
             track = self._absent[beacon_id] = Track(self.settings)
             events += self._evict(now, keep=beacon_id)
         else:
@@ -225,15 +238,16 @@ class Presence:
         return left
 
     def _evict(self, now: float, keep: str) -> list[Event]:
-        """Room for one more. Strangers go first, so that a flood of made-up beacons does not push customers out."""
+        """Room for one more: who came once, near, and was not heard again; then strangers; then who was not heard for longest.
+        So a flood of made-up beacons does not push customers out."""
         if len(self._absent) + len(self._present) <= self.settings.max_beacons:
             return []
+        beacon_id, track = next(iter(self._present.items()), (keep, None))
         oldest = next(iter(self._absent))
-        if oldest != keep:
+        if track is None or (oldest != keep and not (track.seen_count == 1 and now - track.last_seen >= ONCE_S)):
             del self._absent[oldest]
             self.counters["forgotten"] += 1
             return []
-        beacon_id, track = next(iter(self._present.items()))
         left = self._leave(beacon_id, track, now, "evicted")
         del self._absent[beacon_id]
         self.counters["evicted"] += 1

@@ -29,6 +29,11 @@ MIGRATIONS: tuple[Migration, ...] = (
         CREATE TABLE exit_key (kid TEXT PRIMARY KEY, public TEXT NOT NULL) WITHOUT ROWID;
         """,
     ),
+    # What a people counter showed when the hub was told last.
+    (
+        "edge-2",
+        'CREATE TABLE people_counter (id TEXT PRIMARY KEY, entered INTEGER NOT NULL, "left" INTEGER NOT NULL) WITHOUT ROWID',
+    ),
 )
 USED_KEPT = timedelta(days=2)
 """A used code is remembered this long after it expired: longer than any clock that is not set can be behind after a start."""
@@ -89,3 +94,17 @@ class EdgeStore:
     def save_keys(self, keys: Mapping[str, str]) -> None:
         self._db.execute("DELETE FROM exit_key")
         self._db.executemany("INSERT INTO exit_key (kid, public) VALUES (?, ?)", keys.items())
+
+    def counter(self, id: str) -> tuple[int, int] | None:
+        """What a people counter showed when the hub was told last: entered, left."""
+        found: tuple[int, int] | None = self._db.execute(
+            'SELECT entered, "left" FROM people_counter WHERE id = ?', (id,)
+        ).fetchone()
+        return found
+
+    def save_counter(self, id: str, totals: tuple[int, int]) -> None:
+        self._db.execute(
+            'INSERT INTO people_counter (id, entered, "left") VALUES (?, ?, ?) '
+            'ON CONFLICT (id) DO UPDATE SET entered = excluded.entered, "left" = excluded."left"',
+            (id, *totals),
+        )

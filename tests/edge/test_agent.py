@@ -18,9 +18,10 @@ from delivery.journal import JournalError
 from devices.beacon_scanner import Advert
 from devices.status import DeviceStatus, PowerState
 from edge import announcer as announcer_module
-from edge import health, sightings
+from edge import health
 from edge.agent import Agent
 from edge.announcer import Announcer
+from edge.detectors import detection
 from tests.delivery.real import free_ports, until
 from tests.edge.lane_bench import KEYS
 from tests.edge.lane_ways import decision
@@ -116,7 +117,7 @@ async def test_a_full_disk_ends_neither_drivers_nor_heartbeat_nor_sightings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(announcer_module, "DISK_RETRY_S", 0.02)
-    monkeypatch.setattr(sightings, "DISK_RETRY_S", 0.02)
+    monkeypatch.setattr(detection, "DISK_RETRY_S", 0.02)
     async with running(settings(tmp_path, more='[beacons]\nadapter = "hci99"')) as agent:
         await until(lambda: len(agent.announcer.devices) >= 3)
         agent.engine.journal.db.execute("PRAGMA query_only = 1")
@@ -125,7 +126,7 @@ async def test_a_full_disk_ends_neither_drivers_nor_heartbeat_nor_sightings(
         now = agent.engine.clock.monotonic()
         for n in range(40):
             agent.sightings.on_advert(Advert("b1", "ibeacon", -50, -59, "aa", "hci0", now + n * 0.1))  # type: ignore[arg-type]
-        await until(lambda: agent.sightings is not None and agent.sightings._untold)
+        await until(lambda: agent.detection is not None and agent.detection._untold)
         await asyncio.sleep(0.15)  # three heartbeats that can't be
         assert agent.engine.unacknowledged() == 0
         agent.engine.journal.db.execute("PRAGMA query_only = 0")
