@@ -7,7 +7,7 @@ from simulation.plan import Plan
 from simulation.stock import CUSTOMERS, beacon
 
 HABITS = {"steps_back": 0.1, "shows_twice": 0.15, "shows_forged": 0.03, "tries_again": 0.1, "is_followed": 0.03,
-          "posts_twice": 0.1, "lends_code": 0.1}  # fmt: skip
+          "posts_twice": 0.1, "lends_code": 0.1, "changes_lane": 0.2}  # fmt: skip
 
 
 def people(plan: Plan) -> list[Person]:

@@ -222,7 +222,7 @@ class SimLink:
                     await self._one_connection()
                     if loop.time() - began >= STEADY_S:
                         delay_s = RECONNECT_FIRST_S
-                await asyncio.sleep(delay_s * (0.5 + self._rng.random()))
+                await asyncio.sleep(delay_s * self._rng.random())
                 delay_s = min(delay_s * 2, RECONNECT_MAX_S)
         finally:
             if self._session is not None and self._process.alive:

@@ -40,7 +40,7 @@ class Person:
     interval_s: float
     amount_minor: int
     habits: frozenset[str]
-    """steps_back, shows_twice, shows_forged, tries_again, is_followed, posts_twice, lends_code"""
+    """steps_back, shows_twice, shows_forged, tries_again, is_followed, posts_twice, lends_code, changes_lane"""
 
 
 class Shopper:
@@ -50,6 +50,9 @@ class Shopper:
         self._store, self.person = store, person
         self._rng = store.plan.rng(f"shopper {person.number}")
         self.name = f"shopper-{person.number}"
+        self._habits = set(person.habits if len(store.machines) > 1 else person.habits - {"changes_lane"})
+        self._patience_s = self._rng.uniform(5.0, 40.0)
+        """So long she stands before a lane that does not let her out."""
         self.here = False
         self.out = False
         self._code = ""
@@ -66,9 +69,9 @@ class Shopper:
         others = [other for other in store.machines.values() if other is not machines]
         if "lends_code" in person.habits and others:
             store.world(self._lent(self._rng.choice(others), taken.exit_code))
-        async with machines.queue:
-            await self._leave(machines, taken.exit_code)
-            await self._afterwards(machines, taken.exit_code)
+        while not await self._tries_to_leave(machines, taken.exit_code):
+            machines = self._rng.choice(others)
+            store.truth.note(self.name, f"goes to {machines.name}")
         self.here = False
         if tag is not None:
             tag.cancel()
@@ -115,8 +118,16 @@ class Shopper:
 
     # --- at the lane
 
-    async def _leave(self, machines: LaneMachines, code: str) -> None:
-        store, rng, habits = self._store, self._rng, set(self.person.habits)
+    async def _tries_to_leave(self, machines: LaneMachines, code: str) -> bool:
+        """Her turn at a lane; False: she goes to another one."""
+        async with machines.queue:
+            if not await self._leave(machines, code):
+                return False
+            await self._afterwards(machines, code)
+            return True
+
+    async def _leave(self, machines: LaneMachines, code: str) -> bool:
+        store, rng, habits = self._store, self._rng, self._habits
         since = store.loop.time()
         while True:
             await self._until_closed(machines)
@@ -134,14 +145,17 @@ class Shopper:
                     habits.discard("steps_back")
                     store.truth.note(self.name, "steps back")
                 elif machines.gate.run(lambda: machines.gate.board.walk("exit")) == "":
-                    return
+                    return True
             now = store.loop.time()
             if store.truth.walked[self._code]:
                 store.truth.note(self.name, "is let out by a clerk: another one left with her code")
-                return
+                return True
             if now - max(since, store.quiet_since()) > PATIENCE_S:
                 store.truth.breaks("nobody captive", f"{self.name} stands before {machines.name} since {since:.0f} s")
-                return
+                return True
+            if "changes_lane" in habits and now - since > self._patience_s:
+                habits.discard("changes_lane")
+                return False
 
     async def _lent(self, machines: LaneMachines, code: str) -> None:
         """Somebody else holds up a picture of her code at another lane, at the same time."""
