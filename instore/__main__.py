@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from instore import credentials_cli, sim_cli
+from instore import credentials_cli, rules_cli, sim_cli
 from instore.errors import told
 from instore.logs import configure
 
@@ -30,6 +30,7 @@ bench = typer.Typer(no_args_is_help=True, help="Measurements, each a ratio taken
 app.add_typer(customers, name="customers")
 app.add_typer(contract, name="contract")
 app.add_typer(bench, name="bench")
+app.add_typer(rules_cli.app, name="rules")
 app.add_typer(sim_cli.app, name="sim")
 app.add_typer(credentials_cli.app, name="credentials")
 

@@ -7,6 +7,7 @@ distance between both sides.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -136,9 +137,10 @@ def _check_names(source: str, program: Any, names: Names) -> None:
     known = names.all()
     for name in program.variables():
         if name not in known:
-            raise ConditionError(
-                column(source, name), f"{name!r} is not known; possible are {', '.join(sorted(known))}"
-            )
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            possible = ", ".join(sorted(known))
+            raise ConditionError(column(source, name), f"{name!r} is not known; possible are {possible}{hint}")
     for name in program.functions():
         plain = name.startswith(("_", "-", "!")) and name != "_[_]"
         if not plain and name not in _FUNCTIONS:

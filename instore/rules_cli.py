@@ -1,0 +1,53 @@
+"""`instore rules`: for the manager who writes them. `check` before they go live, `try` to see what they would do."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from instore.errors import told
+
+app = typer.Typer(no_args_is_help=True, help="The store's rules: ranks, good customers, special treatment, coupons.")
+
+
+class PaidOn(StrEnum):
+    """Where a purchase was paid."""
+
+    TERMINAL = "terminal"
+    SETTLEMENT = "settlement"
+
+
+Config = Annotated[Path, typer.Option("--config", help="the hub's settings file")]
+
+
+@app.command()
+def check(config: Config = Path("hub.toml")) -> None:
+    """Read all files of rules and messages; each mistake is named with its file, rule, line and column."""
+    from hub.rules.checking import check_rules
+
+    with told():
+        typer.echo(check_rules(config))
+
+
+@app.command("try")
+def try_(
+    customer: Annotated[str, typer.Option(help="a customer's ID")],
+    config: Config = Path("hub.toml"),
+    sensing: Annotated[
+        str, typer.Option(help="readings of her terminal, such as ambient_temperature=31,heart_rate=110")
+    ] = "",
+    amount: Annotated[
+        int | None, typer.Option(help="of a purchase, in minor units: what its exit code would bring")
+    ] = None,
+    paid_on: Annotated[PaidOn, typer.Option(help="where it was paid")] = PaidOn.TERMINAL,
+    json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
+) -> None:
+    """What would happen if this customer came now: nothing is changed, nobody is told."""
+    from hub.trial import try_rules
+
+    with told():
+        trial = try_rules(config, customer, sensing, amount, paid_on.value)
+        typer.echo(trial.json() if json else trial.text())
