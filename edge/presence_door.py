@@ -9,7 +9,7 @@ from __future__ import annotations
 AGAIN_S = 0.05
 """Advertisement and scan response of one event come milliseconds apart: they are one."""
 REMEMBERED = 20_000
-"""Names in each of two generations, some 4 MB: of 10,000 new ones a second the last two to four seconds, of what a radio can
+"""Names in each of two generations, 6 MB in all: of 10,000 new ones a second the last two to four seconds, of what a radio can
 really receive ten times as long."""
 
 

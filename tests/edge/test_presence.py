@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from edge.presence import Arrived, Event, Left, Moved, Presence, PresenceSettings, Zone
+from edge.presence_door import Door
 
 POWER_DBM = -59
 SEEDS = range(10)
@@ -198,17 +199,57 @@ def test_a_flood_of_strangers_pushes_no_customer_out():
     presence = Presence(PresenceSettings(max_beacons=50))
     presence.advert("customer", -55, POWER_DBM, 0.0)
     for number in range(1000):
-        assert presence.advert(f"made up {number}", -90, POWER_DBM, 1.0 + number / 1000) == ()
+        for again_s in (0.0, 0.1):
+            assert presence.advert(f"made up {number}", -90, POWER_DBM, 0.2 + number / 1000 + again_s) == ()
     assert [row.beacon_id for row in presence.snapshot()] == ["customer"]
+    assert presence.counters["turned_away"] == 951
     assert presence.counters["forgotten"] == 951
 
 
 def test_when_all_are_customers_the_one_unheard_for_longest_makes_room():
     presence = Presence(PresenceSettings(max_beacons=3))
-    events = [e for n in range(5) for e in presence.advert(f"c{n}", -55, POWER_DBM, float(n))]
+    times = [n + again_s for n in range(5) for again_s in (0.0, 0.5)]
+    events = [e for t in times for e in presence.advert(f"c{int(t)}", -55, POWER_DBM, t)]
     assert [e.beacon_id for e in events if isinstance(e, Left)] == ["c0", "c1"]
     assert all(e.reason == "evicted" for e in events if isinstance(e, Left))
     assert presence.counters["evicted"] == 2
+
+
+def test_customers_come_in_and_stay_while_a_million_made_up_beacons_flood_nearby():
+    presence, rng, number = Presence(), random.Random(5), 0
+    arrived: dict[str, float] = {}
+    left = []
+    for tick in range(100, 3000):  # of 10 ms; 10,000 made-up advertisements a second
+        t = tick / 100
+        events = []
+        for _ in range(100):
+            number += 1
+            events += presence.advert(f"made up {number % 1_000_000}", -50, POWER_DBM, t)
+        for customer in range(40):  # one comes each half second and advertises three times a second, 2 m away
+            if t >= 1 + customer / 2 and (tick + customer * 7) % 33 == 0:
+                events += presence.advert(f"customer {customer}", round(rng.gauss(-62, 3)), POWER_DBM, t)
+        events += presence.tick(t)
+        arrived |= {e.beacon_id: e.t for e in events if isinstance(e, Arrived) and e.beacon_id.startswith("customer")}
+        left += [e.beacon_id for e in events if isinstance(e, Left) and e.beacon_id.startswith("customer")]
+    assert len(arrived) == 40
+    assert max(arrived[f"customer {n}"] - (1 + n / 2) for n in range(40)) < 5.0
+    assert left == []
+    assert presence.counters["turned_away"] > 250_000
+    assert presence.counters["arrived"] < 2100  # and the rest of the agent has nothing to do with it
+
+
+def test_the_door_remembers_a_bounded_number():
+    door = Door(remembered=10)
+    assert not door.heard_before("a", 0.0)
+    assert not door.heard_before("a", 0.01)  # the scan response of the same event
+    assert door.heard_before("a", 0.1)
+    for n in range(10):
+        assert not door.heard_before(f"b{n}", 0.2)
+    assert door.heard_before("a", 0.3)  # the older generation
+    for n in range(30):
+        assert not door.heard_before(f"c{n}", 0.4)
+    assert len(door._young) + len(door._old) <= 22
+    assert not door.heard_before("a", 0.5)
 
 
 def test_memory_of_deadlines_is_bounded():

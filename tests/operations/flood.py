@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from uuid import UUID
 
 import structlog
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -32,6 +33,7 @@ from tests.broker.wire import publish_packet
 from tests.delivery.real import HUB, STORE, free_ports, until
 from tests.edge.lane_bench import KEY, exit_code
 from tests.edge.shop import Shop
+from tests.operations.flood_agent import CUSTOMER_EVERY_S, CUSTOMERS_HEAD
 from tests.operations.flood_parts import Times, customers, idle, passages_heard, passages_told, rss_kb, sending
 from tests.operations.test_metrics import Samples, page_of, samples
 
@@ -104,9 +106,18 @@ async def adverts(
             counted[what] = seen[f"instore_edge_presence_total{{what={what}}}"]
         counted["dropped_by_scanner"] = seen["instore_edge_device_total{device=beacons,what=dropped}"]
         counted |= {"present": seen["instore_edge_beacons_present"], **_lost(seen)}
+        counted |= customers_told(shop, time.monotonic() - began)
         counted["adverts_s"] = counted["adverts"] / (time.monotonic() - began)
         return Outcome(f"{rate:,} advertisements a second of {distinct:,} beacons for {seconds:g} s", quiet, flooded,
                        first, rss_kb(process.pid), counted)  # fmt: skip
+
+
+def customers_told(shop: Shop, seconds: float) -> dict[str, float]:
+    """Customers who came in during the flood, more than 4 s before its end, and how many of them the hub has heard of."""
+    came = int((seconds - 4.0) / CUSTOMER_EVERY_S) - 1
+    uuid = str(UUID(bytes=CUSTOMERS_HEAD[-16:]))
+    told = {one["beacon"] for one in shop.hub.heard("sighting") if uuid in one["beacon"] and one["event"] == "arrived"}
+    return {"customers": came, "customers_told": len({b for b in told if int(b.rsplit(":")[-1]) < came})}
 
 
 def _lost(seen: Samples) -> dict[str, float]:

@@ -23,7 +23,10 @@ from edge.metrics import Metrics
 from edge.metrics_server import MetricsServer
 
 STEP_S = 0.01
+CUSTOMER_EVERY_S, CUSTOMER_ADVERT_S, CUSTOMER_DBM = 0.5, 0.3, -62
+"""Meanwhile customers come in, one after the other and each with one beacon, at 2 m; they stay."""
 _HEAD = IBEACON_HEAD + bytes(range(16))
+CUSTOMERS_HEAD = IBEACON_HEAD + bytes(range(16, 32))
 _POWER = (-59).to_bytes(1, "big", signed=True)
 
 
@@ -42,8 +45,10 @@ class FloodScanner(BeaconScanner):
             self.pulse.beat("scan")
             await asyncio.sleep(STEP_S)
         began = loop.time()
+        next_at: list[float] = []
         while True:
             self.pulse.beat("scan")
+            self._customers(device, loop.time() - began, next_at)
             due = int((loop.time() - began) * self.rate)
             for n in range(self.sent, due):
                 beacon = n % self.distinct
@@ -51,6 +56,16 @@ class FloodScanner(BeaconScanner):
                 self._heard(device, AdvertisementData(None, {APPLE: frame}, {}, [], None, -50, ()))
             self.sent = due
             await asyncio.sleep(STEP_S)
+
+    def _customers(self, device: BLEDevice, at_s: float, next_at: list[float]) -> None:
+        """`next_at`: when each is heard next, in seconds since the flood began."""
+        if at_s >= (len(next_at) + 2) * CUSTOMER_EVERY_S:
+            next_at.append(at_s)
+        for number, due in enumerate(next_at):
+            if at_s >= due:
+                next_at[number] = due + CUSTOMER_ADVERT_S
+                frame = CUSTOMERS_HEAD + number.to_bytes(4, "big") + _POWER
+                self._heard(device, AdvertisementData(None, {APPLE: frame}, {}, [], None, CUSTOMER_DBM, ()))
 
 
 async def main(file: Path, rate: int, distinct: int) -> None:
