@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from instore import credentials_cli, rules_cli, sim_cli
+from instore import credentials_cli, customers_cli, rules_cli, sim_cli
 from instore.errors import told
 from instore.logs import configure
 
@@ -24,10 +24,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="MQTT edge system for the hardware of a store: beacons, readers, printers, gates, handhelds.",
 )
-customers = typer.Typer(no_args_is_help=True, help="The store's customers.")
 contract = typer.Typer(no_args_is_help=True, help="What is said over MQTT: documents made from the one table.")
 bench = typer.Typer(no_args_is_help=True, help="Measurements, each a ratio taken in one run.")
-app.add_typer(customers, name="customers")
+app.add_typer(customers_cli.app, name="customers")
+app.add_typer(customers_cli.clerks, name="clerks")
 app.add_typer(contract, name="contract")
 app.add_typer(bench, name="bench")
 app.add_typer(rules_cli.app, name="rules")
@@ -176,20 +176,6 @@ def explain(
         typer.echo(trace.json() if json else trace.text())
 
 
-@customers.command("import")
-def customers_import(
-    file: Path,
-    config: Annotated[Path, typer.Option(help="the hub's settings file")] = Path("hub.toml"),
-) -> None:
-    """Take customers from a CSV file; refused lines are named with field and reason."""
-    from hub.importing import import_customers
-
-    with told():
-        report = import_customers(config, file)
-        typer.echo(report)
-        raise SystemExit(1 if report.refused else 0)
-
-
 @contract.command()
 def asyncapi() -> None:
     """The AsyncAPI 3 document, as JSON."""
@@ -223,6 +209,17 @@ def throughput(json: Json = False, seconds: Annotated[float, typer.Option(help="
 
     with told():
         raise SystemExit(main(as_json=json, seconds=seconds))
+
+
+@bench.command("customers")
+def bench_customers(
+    json: Json = False, count: Annotated[int, typer.Option(min=100, help="how many customers")] = 100_000
+) -> None:
+    """Import and export of customers, beside bare SQLite in the same run."""
+    from bench.customers import main
+
+    with told():
+        raise SystemExit(main(count, as_json=json))
 
 
 def main() -> None:

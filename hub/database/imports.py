@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from sqlite3 import Connection
 from typing import Any
 
@@ -22,8 +23,7 @@ def write(db: Connection, records: Sequence[dict[str, Any]], then: Callable[[], 
     if not records:
         return
     people = [{key: value for key, value in each.items() if key not in ("deputies", "beacons")} for each in records]
-    db.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(db):
         clerks = {each.get("main_clerk") for each in records} | {
             c for each in records for c in each.get("deputies", ())
         }
@@ -35,6 +35,14 @@ def write(db: Connection, records: Sequence[dict[str, Any]], then: Callable[[], 
                 rows = [(each["customer"], value) for each in records for value in each[key]]
                 db.executemany(f"INSERT INTO {table} (customer, {column}) VALUES (?, ?)", rows)
         then()
+
+
+@contextmanager
+def transaction(db: Connection) -> Iterator[None]:
+    """All of it or nothing."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
         db.execute("COMMIT")
     except BaseException:
         db.execute("ROLLBACK")
