@@ -94,16 +94,5 @@ def interrupted_paper_not_told() -> AbstractContextManager[Any]:
     return patch("edge.lane._interrupted", lambda lane, why: ())  # noqa: ARG005
 
 
-def a_used_code_is_given_free() -> AbstractContextManager[Any]:
-    def hold(self: EdgeStore, code: str, held: bool) -> None:
-        self._db.execute("UPDATE used_code SET held = ? WHERE code = ?", (held, code))
-
-    return patch.object(EdgeStore, "hold", hold)
-
-
-def other_lanes_not_told() -> AbstractContextManager[Any]:
-    return patch.object(LaneRunner, "_tell_others", lambda self, code: None)  # noqa: ARG005
-
-
 def nothing_goes_on_after_a_restart() -> AbstractContextManager[Any]:
     return patch("edge.lane_runner.resume", lambda lane, now, policy: (edge.lane.idle(lane), ()))  # noqa: ARG005
