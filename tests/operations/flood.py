@@ -102,7 +102,7 @@ async def adverts(
         await until(lambda: time.monotonic() - began >= seconds)
         seen = samples((await page_of(port, "/metrics"))[1].decode())
         counted = {"adverts": seen["instore_edge_presence_total{what=adverts}"]}
-        for what in ("arrived", "evicted", "dropped_adverts", "dropped_events"):
+        for what in ("arrived", "turned_away", "evicted", "dropped_adverts", "dropped_events"):
             counted[what] = seen[f"instore_edge_presence_total{{what={what}}}"]
         counted["dropped_by_scanner"] = seen["instore_edge_device_total{device=beacons,what=dropped}"]
         counted |= {"present": seen["instore_edge_beacons_present"], **_lost(seen)}
