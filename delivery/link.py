@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import os
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -26,7 +28,12 @@ from delivery.inbox import Inbox, Item
 
 log = structlog.get_logger()
 
-RECONNECT_FIRST_S, RECONNECT_MAX_S = 0.2, 10.0
+# What the library says of a refusal ("CONNACK: 0x5") is a sentence of ours below.
+logging.getLogger("gmqtt.mqtt.handler").addFilter(lambda record: "CONNACK" not in str(record.msg))
+
+RECONNECT_FIRST_S, RECONNECT_MAX_S = 0.2, 5.0
+"""A wait is anything between nothing and this (full jitter): after a long absence of the broker a lane stands still for 2.5 s
+on average, and a hundred agents come back over 5 s, twenty a second."""
 STEADY_S = 5.0
 """A connection that held so long was a good one: after its loss reconnecting begins with short waits again."""
 _REFUSED = {
@@ -35,6 +42,17 @@ _REFUSED = {
     134: "the broker refuses this user name or password; check [mqtt] username and password in the settings",
     135: "the broker refuses this user; issue credentials for it (instore credentials issue) or check the password",
 }
+
+
+def _reason(error: OSError) -> str:
+    """Why a connection was not made, in words; event loops put addresses and class names into theirs."""
+    if isinstance(error, socket.gaierror):
+        return f"this name is not known: {error.strerror}"
+    if isinstance(error, ssl.SSLError):
+        return getattr(error, "verify_message", "") or "the TLS handshake failed"
+    if error.errno is not None:
+        return os.strerror(error.errno)
+    return "none of its addresses answers" if "Multiple exceptions" in str(error) else str(error)
 
 
 class LinkError(ConnectionError):
@@ -139,7 +157,7 @@ class Link:
                 told = ""
                 if loop.time() - began >= STEADY_S:
                     delay_s = RECONNECT_FIRST_S
-            await asyncio.sleep(delay_s * (0.5 + self._rng.random()))
+            await asyncio.sleep(delay_s * self._rng.random())
             delay_s = min(delay_s * 2, RECONNECT_MAX_S)
 
     def renew(self, why: str) -> None:
@@ -205,7 +223,7 @@ class Link:
                 f"{where}: {_REFUSED.get(code or 0, str(error))} (user {self.address.username!r})"
             ) from None
         except OSError as error:
-            raise LinkError(f"no broker at {where} ({error.strerror or error}); is it running?") from None
+            raise LinkError(f"no broker at {where} ({_reason(error)}); is it running?") from None
         except Exception as error:
             # Whatever else a library finds wrong with an address or an answer must not end the program.
             raise LinkError(f"{where}: no connection to this broker is possible ({error!r}); check [mqtt]") from error

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
+import ssl
 from pathlib import Path
 from random import Random
 
@@ -14,7 +16,7 @@ import structlog
 
 from delivery import inbox
 from delivery.engine import Publication
-from delivery.link import Address, Link
+from delivery.link import Address, Link, _reason
 from tests.broker.wire import connected
 from tests.delivery.real import AGENT, OBSERVER, Party, RealBroker, free_ports, until
 
@@ -44,7 +46,9 @@ class Held:
 
 
 @pytest.mark.parametrize("kind", ["mosquitto", "embedded"])
-async def test_a_wrong_password_is_named_once_with_what_to_do(kind: str, tmp_path: Path) -> None:
+async def test_a_wrong_password_is_named_once_with_what_to_do(
+    kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with RealBroker(kind, tmp_path) as broker:
         address = Address("127.0.0.1", broker.port, "agent-exit", "wrong")
         with structlog.testing.capture_logs() as logs:
@@ -55,6 +59,7 @@ async def test_a_wrong_password_is_named_once_with_what_to_do(kind: str, tmp_pat
         assert "password" in held.told[0]
         assert len(held.told) == 1
         assert len([line for line in logs if line["event"] == "no connection to the broker"]) == 1
+        assert "CONNACK" not in caplog.text  # the library's own words for it
 
 
 async def test_no_broker_is_named_and_found_when_it_comes(tmp_path: Path) -> None:
@@ -67,6 +72,19 @@ async def test_no_broker_is_named_and_found_when_it_comes(tmp_path: Path) -> Non
         async with broker:
             await until(lambda: held.link.up)
             assert held.link.trouble == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 1883)"), "Connection refused"),
+        (OSError("Multiple exceptions: [Errno 111] Connect call failed ('::1', 1883, 0, 0), …"), "none of its addresses answers"),
+        (socket.gaierror(-2, "Name or service not known"), "this name is not known: Name or service not known"),
+        (ssl.SSLError(1, "[SSL] record layer failure (_ssl.c:1006)"), "the TLS handshake failed"),
+    ],
+)  # fmt: skip
+def test_why_there_is_no_connection_is_said_in_words(error: OSError, words: str) -> None:
+    assert _reason(error) == words
 
 
 @pytest.mark.parametrize("behaviour", ["says nothing", "hangs up"])
