@@ -12,6 +12,7 @@ mosquitto               test -x /usr/sbin/mosquitto
 mosquitto-clients       command -v mosquitto_pub
 chromium                command -v chromium
 fonts-ipafont-gothic    test -f /usr/share/fonts/opentype/ipafont-gothic/ipag.ttf
+faketime                ls /usr/lib/*/faketime/libfaketimeMT.so.1
 "
 missing=()
 while read -r package check; do
