@@ -180,7 +180,7 @@ class Node:
         if deadline is None:
             await self._wake.wait()
             return
-        # A resend or a flush is due then. A timer costs a fifth of a time-out, which would be taken back at every message.
+        # A resend or a flush is due then. A bare timer: a time-out costs more, and almost always a message comes before it.
         wait_s = max(0.0, deadline - self.engine.clock.monotonic())
         timer = asyncio.get_running_loop().call_later(wait_s, self._wake.set)
         try:
