@@ -1,4 +1,8 @@
-"""`instore explain`: a visit as a tree of causes, each hop with its time (row C7). Reads the file while the hub writes it."""
+"""`instore explain`: a visit as a tree of causes, each hop with its time, and what was decided and why (row C7).
+
+Every decision leaves a line with its rule, values and outcome, every silence one with the condition nearest to holding or the
+reason: she was here today already, has not agreed, has no clerk in charge, a limit is reached. Reads the file while the hub writes it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from hub.database import times, trace
+from hub.database import consents, customers, times, trace, visits
 from hub.database.trace import TraceRow
 
 COLLAPSED_TYPES = ("instore.sighting.v1",)
@@ -19,7 +23,7 @@ COLLAPSED_TYPES = ("instore.sighting.v1",)
 
 
 class NothingToExplain(LookupError):
-    """There is no such visit, or no database; the sentence says which."""
+    """There is no such visit, or no database; the sentence says which, and of a customer why nothing was traced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +58,19 @@ class Explanation:
             way = f", {hop.way_ms:.1f} ms on the way" if hop.way_ms else ""
             lines.append(f"{hop.start_ms:>11.1f} ms {since:>14}  {'   ' * hop.depth}{name}: {hop.row.summary}"
                          f"  [{hop.row.source}{way}]{more}")  # fmt: skip
+        decisions = self.decisions
+        if decisions:
+            lines += ["", "decided:", *(f"  {decision}" for decision in decisions)]
         return "\n".join(lines)
 
+    @property
+    def decisions(self) -> tuple[str, ...]:
+        """What was decided and why, and what was not done and why, in the order of time."""
+        rows = sorted((hop.row for hop in self.hops), key=lambda row: row.taken)
+        return tuple(dict.fromkeys(filter(None, map(_decision, rows))))
+
     def json(self) -> str:
-        """One JSON object: `visit`, `hops` in the order of the tree."""
+        """One JSON object: `visit`, `hops` in the order of the tree, `decisions` in the order of time."""
         hops = [
             {
                 **asdict(hop.row),
@@ -69,11 +82,11 @@ class Explanation:
             }
             for hop in self.hops
         ]
-        return json.dumps({"visit": self.visit, "hops": hops}, ensure_ascii=False)
+        return json.dumps({"visit": self.visit, "hops": hops, "decisions": self.decisions}, ensure_ascii=False)
 
 
 def explain(database: Path, visit: str | None = None) -> Explanation:
-    """The trace of one visit, None: of the last. Raises NothingToExplain."""
+    """The trace of one visit, of a customer's newest, or (None) of the last of all. Raises NothingToExplain."""
     if not database.exists():
         raise NothingToExplain(f"{database}: there is no such database; has the hub ever run with these settings?")
     try:
@@ -91,14 +104,39 @@ def explain_settings(settings_path: Path, visit: str | None = None) -> Explanati
 
 
 def explain_from(db: sqlite3.Connection, visit: str | None) -> Explanation:
-    """The trace of one visit, None: of the last. Raises NothingToExplain."""
+    """The trace of one visit, of a customer's newest, or (None) of the last of all. Raises NothingToExplain."""
     wanted = visit or trace.last_visit(db)
     if wanted is None:
         raise NothingToExplain("no visit was traced yet")
     rows = trace.of_visit(db, wanted)
+    if not rows and (newest := visits.latest(db, wanted, "")) is not None:
+        wanted, rows = newest, trace.of_visit(db, newest)
     if not rows:
-        raise NothingToExplain(f"there is no trace of visit {wanted!r}; it may be older than trace_days")
+        raise NothingToExplain(_why_none(db, wanted))
     return Explanation(wanted, tuple(_collapsed(list(_tree(rows)))))
+
+
+def _why_none(db: sqlite3.Connection, wanted: str) -> str:
+    """Why there is no trace of what was asked for: a visit's ID, or a customer's."""
+    if customers.customer(db, wanted) is None:
+        return f"there is no trace of visit {wanted!r}; it may be older than trace_days. Nobody has this customer ID either"
+    if visits.latest(db, wanted, "") is not None:
+        return f"the traces of {wanted}'s visits are older than trace_days"
+    if not consents.may_recognise(db, wanted):
+        return f"{wanted} has no visit: she has not agreed to be recognised on arrival"
+    known_by = customers.known_by(db, wanted)
+    if not known_by:
+        return f"{wanted} has no visit: she has no beacon and no member code, so only her terminal could say that she is here"
+    return f"{wanted} has no visit: nothing of hers was heard yet (beacons and codes: {known_by})"
+
+
+def _decision(row: TraceRow) -> str:
+    """The decision in a hop; "" where there is none."""
+    if row.type == "decision":
+        return row.summary
+    if row.type == "instore.visit.opened.v1":
+        return row.summary.partition("; ")[2]
+    return row.summary.partition("; ")[2] if row.type == "instore.sighting.v1" else ""
 
 
 def _tree(rows: list[TraceRow]) -> Iterator[Hop]:

@@ -158,11 +158,11 @@ def demo(
 @app.command()
 def explain(
     config: Annotated[Path | None, typer.Option(help="the hub's settings file; the newest demo's unless given")] = None,
-    visit: Annotated[str | None, typer.Argument(help="a visit; --last for the newest")] = None,
+    visit: Annotated[str | None, typer.Argument(help="a visit, or a customer; --last for the newest visit")] = None,
     last: Annotated[bool, typer.Option("--last", help="the newest visit")] = False,
     json: Json = False,
 ) -> None:
-    """The trace of a visit: each hop with its time and what caused it."""
+    """A visit, or a customer's newest: each hop with its time and cause, each decision and each silence with its reason."""
     from hub.explain import NothingToExplain, explain_settings
     from instore.demo.layout import last_hub_config
 

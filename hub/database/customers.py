@@ -45,6 +45,13 @@ def deputies(db: Connection, id: str) -> tuple[str, ...]:
     return tuple(c for (c,) in db.execute("SELECT clerk FROM deputy WHERE customer = ? ORDER BY clerk", (id,)))
 
 
+def known_by(db: Connection, id: str) -> int:
+    """How many beacons and codes are hers."""
+    count: int = db.execute("SELECT count(*) FROM customer_beacon WHERE customer = ?", (id,)).fetchone()[0]
+    rotating: int = db.execute("SELECT count(*) FROM eid_key WHERE customer = ?", (id,)).fetchone()[0]
+    return count + rotating
+
+
 def owner(db: Connection, beacon: str) -> str | None:
     """Whose beacon this is."""
     row = db.execute("SELECT customer FROM customer_beacon WHERE beacon = ?", (beacon,)).fetchone()

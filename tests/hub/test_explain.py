@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from hub.database import consents, times
+from hub.database.consents import Purpose
 from hub.explain import NothingToExplain, explain, explain_settings
 
 
@@ -91,3 +93,47 @@ def test_old_traces_are_deleted(store, beacons):
     with store.engine.transaction() as tx:
         assert store.hub.clean(tx) == 5
         assert store.hub.clean(tx) == 0
+
+
+@pytest.mark.row("C7")
+def test_a_customer_stands_for_her_newest_visit(store, beacons):
+    store.sight(beacons[0])
+    store.later(days=1)
+    store.sight(beacons[0])
+    assert explain(store.settings.database, "C0001").visit == "2026-03-02.C0001"
+
+
+@pytest.mark.row("C7")
+def test_what_was_decided_stands_together(store, beacons):
+    store.sight(beacons[1])
+    store.tick()
+    store.sight(beacons[1], "left")
+    store.later(minutes=10)
+    store.sight(beacons[1])
+    store.sight(beacons[1], agent="floor-2")
+    found = explain(store.settings.database, "C0002")
+    assert found.decisions[0] == "good customer? no, nearest vip: rank >= gold (rank is silver)"
+    assert found.decisions[1].startswith("coupon? no, nearest tableware: ")
+    assert found.decisions[2:] == ("she was here today already, so nobody is asked again",)
+    assert found.text().partition("decided:\n")[2].splitlines()[0] == f"  {found.decisions[0]}"
+    assert json.loads(found.json())["decisions"] == list(found.decisions)
+
+
+@pytest.mark.row("C7")
+def test_why_there_is_no_visit_at_all(store, beacons):
+    def why(customer: str) -> str:
+        with pytest.raises(NothingToExplain) as found:
+            explain(store.settings.database, customer)
+        return str(found.value)
+
+    assert "Nobody has this customer ID" in why("C9")
+    assert why("C0001") == "C0001 has no visit: nothing of hers was heard yet (beacons and codes: 1)"
+    store.journal.db.execute("DELETE FROM customer_beacon WHERE customer = 'C0002'")
+    assert "she has no beacon and no member code" in why("C0002")
+    with store.engine.transaction() as tx:
+        consents.give(tx.db, "C0003", Purpose.COUPONS, "v1", times.text(tx.utc))
+    store.sight(beacons[2])
+    assert why("C0003") == "C0003 has no visit: she has not agreed to be recognised on arrival"
+    store.sight(beacons[0])
+    store.journal.db.execute("DELETE FROM trace")
+    assert "older than trace_days" in why("C0001")
