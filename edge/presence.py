@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from edge.presence_door import Door
+from edge.presence_rotation import predecessor
 from edge.presence_settings import PresenceSettings
 from edge.presence_track import POWER_CORRECTION_LIMIT_DB, Track
 
@@ -61,7 +62,8 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """`t` is when it was decided, `last_seen` when it was last heard; `reason` is silent, faint or evicted."""
+    """`t` is when it was decided, `last_seen` when it was last heard; `reason` is silent, faint, evicted, or followed: by another
+    identifier of the same beacon."""
 
     beacon_id: str
     t: float
@@ -90,11 +92,11 @@ class PresenceRow:
 
 class Presence:
     """`counters`: adverts, ignored (no RSSI), arrived, moved, left, evicted (present ones), forgotten (strangers), turned_away
-    (heard for the first time while there was no room)."""
+    (heard for the first time while there was no room), followed (identifiers that others took the place of)."""
 
     def __init__(self, settings: PresenceSettings | None = None) -> None:
         self.settings = settings or PresenceSettings()
-        counted = ("adverts", "ignored", "arrived", "moved", "left", "evicted", "forgotten", "turned_away")
+        counted = ("adverts", "ignored", "arrived", "moved", "left", "evicted", "forgotten", "turned_away", "followed")
         self.counters = dict.fromkeys(counted, 0)
         self._door = Door()
         self._absent: OrderedDict[str, Track] = OrderedDict()
@@ -185,6 +187,13 @@ class Presence:
         track.hear(self.settings, reference, now)
         if self._enters(track, reference, now):
             events.append(self._arrive(beacon_id, track, rssi_dbm, now))
+        elif (old := predecessor(self._present, beacon_id, track, self.settings)) is not None:
+            track.inherit(self._present[old])  # it is the same tag: its interval is known
+            events += (
+                self._arrive(beacon_id, track, rssi_dbm, now),
+                self._leave(old, self._present[old], now, "followed"),
+            )
+            self.counters["followed"] += 1
         return tuple(events)
 
     def _enters(self, track: Track, reference_rssi_dbm: float, now: float) -> bool:

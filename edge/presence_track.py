@@ -73,6 +73,10 @@ class Track:
         self.above_count = 0
         self.strong = False
 
+    def inherit(self, before: Track) -> None:
+        """What is known of the interval of the same tag under its last name."""
+        self.gaps, self.sum_gap, self.sum_gap2 = before.gaps, before.sum_gap, before.sum_gap2
+
     def hear(self, settings: PresenceSettings, reference_rssi_dbm: float, now: float) -> None:
         """Take one advertisement, at a level already shifted to the reference power."""
         gap = max(0.0, now - self.last_seen)
