@@ -7,6 +7,7 @@ a killed program's system sends what it was given before.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
@@ -45,19 +46,19 @@ class Session:
     def __init__(self, broker: Broker, client: str, filters: Sequence[tuple[str, int]], context: Context,
                  deliver: Callable[[str, bytes], None], end: Callable[[], None], will: Publication | None) -> None:  # fmt: skip
         self.broker, self.client, self.context, self.will = broker, client, context, will
-        self.filters = [(text.split("/"), qos) for text, qos in filters]
+        self._filters = [
+            (re.compile("|".join(_pattern(text) for text, own in filters if own == qos)), qos)
+            for qos in sorted({qos for _, qos in filters}, reverse=True)
+        ]
         self.open = True
         self.sends_on = False
         """Its program was killed: what it had handed to its system is still sent."""
         self._deliver, self._end = deliver, end
         self._free_up = self._free_down = 0.0
 
-    def wants(self, levels: list[str]) -> int | None:
+    def wants(self, topic: str) -> int | None:
         """The QoS at which this client wants a topic; None: not at all."""
-        for wanted, qos in self.filters:
-            if len(wanted) == len(levels) and all(a in ("+", b) for a, b in zip(wanted, levels, strict=True)):
-                return qos
-        return None
+        return next((qos for wanted, qos in self._filters if wanted.fullmatch(topic)), None)
 
     def publish(self, topic: str, payload: bytes, qos: int, retain: bool) -> None:
         """The client says something."""
@@ -91,6 +92,11 @@ class Session:
             self.broker.route(None, self.will.topic, self.will.payload, 1, self.will.retain)
 
 
+def _pattern(text: str) -> str:
+    """A topic filter as a regular expression. Ours have no `#`."""
+    return "/".join("[^/]*" if level == "+" else re.escape(level) for level in text.split("/"))
+
+
 class Broker:
     """`cut_off`: clients whose packets vanish in both directions; `mute`: what they say vanishes; `deaf`: what they are told."""
 
@@ -116,7 +122,7 @@ class Broker:
         self.sessions[session.client] = session
         self._readers.cache_clear()
         for topic, (payload, qos) in self.retained.items():
-            wanted = session.wants(topic.split("/"))
+            wanted = session.wants(topic)
             if wanted is not None:
                 session.send(topic, payload, min(qos, wanted))
 
@@ -153,8 +159,7 @@ class Broker:
             session.send(topic, payload, min(qos, wanted))
 
     def _find_readers(self, topic: str) -> list[tuple[Session, int]]:
-        levels = topic.split("/")
-        found = ((session, session.wants(levels)) for session in self.sessions.values())
+        found = ((session, session.wants(topic)) for session in self.sessions.values())
         return [(session, qos) for session, qos in found if qos is not None]
 
     # --- faults

@@ -47,7 +47,7 @@ def simulate(plan: Plan, *, keep_trace: bool = False) -> Result:
     with from_seed(Random("stock")):  # chance of its own, so that the first run of a process is like any other
         hub_parts()
     try:
-        with from_seed(plan.rng("chance")):
+        with from_seed(plan.rng("chance"), is_long=plan.size.is_long):
             store = Store(plan, Path(folder), keep_trace=keep_trace)
             structlog.configure(processors=[_Listener(store.truth)], wrapper_class=structlog.BoundLogger,
                                 logger_factory=structlog.ReturnLoggerFactory(), cache_logger_on_first_use=False)  # fmt: skip
