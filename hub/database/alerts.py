@@ -43,6 +43,8 @@ class Offer:
 
 _COLUMNS = ", ".join(f"alert.{name}" for name in AlertRow.__slots__)
 _OPEN = "state IN ('offered', 'accepted', 'declined')"  # word for word as in the index `alert_open`
+_NEWS = f"(SELECT alert FROM alert WHERE {_OPEN} UNION SELECT alert FROM alert WHERE changed >= ?)"
+"""Two indexes; with OR it would be a look at the alerts of all years."""
 
 
 def add(db: Connection, row: AlertRow, offers: tuple[Offer, ...]) -> bool:
@@ -133,8 +135,7 @@ def sent(db: Connection, alert: str, at: str) -> None:
 def of_clerk(db: Connection, clerk: str, changed_since: str) -> list[AlertRow]:
     """What a handheld that comes back must see: open alerts, and what ended lately; oldest first."""
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM alert JOIN alert_clerk USING (alert) WHERE clerk = ? "
-        f"AND ({_OPEN} OR changed >= ?) ORDER BY raised",
+        f"SELECT {_COLUMNS} FROM alert JOIN alert_clerk USING (alert) WHERE clerk = ? AND alert IN {_NEWS} ORDER BY raised",
         (clerk, changed_since),
     )
     return [AlertRow(*row) for row in rows]
@@ -143,7 +144,7 @@ def of_clerk(db: Connection, clerk: str, changed_since: str) -> list[AlertRow]:
 def to_send_again(db: Connection, sent_before: str, changed_since: str) -> list[AlertRow]:
     """Open alerts, and ended ones whose end is news, that were not sent lately."""
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM alert WHERE sent <= ? AND ({_OPEN} OR changed >= ?) ORDER BY raised",
+        f"SELECT {_COLUMNS} FROM alert WHERE sent <= ? AND alert IN {_NEWS} ORDER BY raised",
         (sent_before, changed_since),
     )
     return [AlertRow(*row) for row in rows]
@@ -178,7 +179,7 @@ def bought(db: Connection) -> list[tuple[AlertRow, str]]:
     """Accepted requests for service whose customer has bought since, of which nothing is suggested yet, each with the sale."""
     rows = db.execute(
         f"SELECT {_COLUMNS}, (SELECT sale FROM sale WHERE sale.customer = alert.customer AND day >= substr(visit, 1, 10) "
-        f"AND sold >= raised LIMIT 1) AS found FROM alert WHERE {_OPEN} AND state = 'accepted' "
+        f"AND sold >= raised AND void IS NULL LIMIT 1) AS found FROM alert WHERE {_OPEN} AND state = 'accepted' "
         "AND kind = 'service_request' AND suggested IS NULL"
     )
     return [(AlertRow(*row[:-1]), row[-1]) for row in rows if row[-1] is not None]

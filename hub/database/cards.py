@@ -37,7 +37,7 @@ def history(db: Connection, customer: str) -> tuple[PurchaseLine, ...]:
     rows = db.execute(
         "SELECT day, amount_minor, (SELECT group_concat(coalesce(nullif(name, ''), product), ', ') FROM "
         "(SELECT name, product FROM sale_line WHERE sale_line.sale = sale.sale LIMIT 10)) "
-        "FROM sale WHERE customer = ? ORDER BY day DESC LIMIT ?",
+        "FROM sale WHERE customer = ? AND void IS NULL ORDER BY day DESC LIMIT ?",
         (customer, SALES_READ),
     )
     days: dict[str, tuple[int, list[str]]] = {}

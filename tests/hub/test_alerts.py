@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contract.payloads import AlertState as S
+from hub.database import alerts as alert_rows
 from hub.database import consents, coupons, times
 from hub.database.consents import Purpose
 from hub.database.coupons import CouponRow
@@ -49,6 +50,8 @@ def test_the_card_has_what_a_clerk_in_charge_needs(store, beacons):
         store.sell(f"S-{day}", 1500, lines=lines)
         store.later(days=1)
     store.sell("S-again", 700)
+    store.sell("S-void", 9000)
+    store.journal.db.execute("UPDATE sale SET void = 'V-1' WHERE sale = 'S-void'")
     store.sight(beacons[0])
     data = store.of("alert")[0].data
     assert data.customer.preferences == "緑茶、静かな席"
@@ -224,12 +227,14 @@ def test_she_bought_and_left_and_nobody_said_how_it_ended(store, beacons):
 
 
 @pytest.mark.row("C6")
-def test_a_sale_of_somebody_else_or_from_before_suggests_nothing(store, beacons):
+def test_a_sale_of_somebody_else_or_from_before_or_void_suggests_nothing(store, beacons):
     store.sell("S-before")
     store.later(seconds=5)
     store.sight(beacons[0])
     store.answer("c01", first(store), "accept")
     store.sell("S-other", customer="C0002")
+    store.sell("S-void")
+    store.journal.db.execute("UPDATE sale SET void = 'V-1' WHERE sale = 'S-void'")
     assert store.tick() == []
 
 
@@ -330,3 +335,25 @@ def test_a_visit_reads_its_customer_once(store, beacons):
     assert sum("FROM deputy" in sql for sql in of) == 1
     assert sum("alert_clerk" in sql for sql in of) == 0
     assert not any("sensing" in sql or "'sensing'" in sql for sql in asked)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("left", ("2026-03-01",)),
+        ("past", ("2026-03-01", "2026-03-01")),
+        ("to_escalate", ("2026-03-01",)),
+        ("to_send_again", ("2026-03-01", "2026-03-01")),
+        ("of_clerk", ("c01", "2026-03-01")),
+        ("bought", ()),
+        ("open_count", ()),
+    ],
+)
+def test_a_tick_never_reads_the_alerts_of_all_years(store, name, arguments):
+    asked: list[str] = []
+    store.journal.db.set_trace_callback(asked.append)
+    getattr(alert_rows, name)(store.journal.db, *arguments)
+    store.journal.db.set_trace_callback(None)
+    plan = [row[3] for row in store.all(f"EXPLAIN QUERY PLAN {asked[0]}")]
+    assert any("alert_open" in step for step in plan), plan
+    assert not [step for step in plan if step.startswith("SCAN alert") and "alert_open" not in step], plan
