@@ -19,12 +19,12 @@ from hub.database.consents import Purpose
 from hub.eid import keys, resolving
 from hub.eid.resolving import Resolver
 from hub.saying import count
+from hub.strangers import Strangers
 
 log = structlog.get_logger()
 
 REMEMBERED_MAX = 200_000
 """Beacons in memory, known or not. A street full of strangers' beacons must not fill it."""
-STRANGERS_SAID = 1000
 POSITION_PREFIX = "position:"
 """With the customer's ID: what stands for a terminal that says it is in the store."""
 _FIXED = ("ibeacon:", "altbeacon:", "eddystone-uid:")
@@ -46,7 +46,7 @@ class Recognition:
         self._owners: dict[str, str | None] = {}
         self._agreed: dict[tuple[str, Purpose | None], bool] = {}
         self._version = -1
-        self._strangers: set[str] = set()
+        self._strangers = Strangers()
 
     def begin(self, tx: Tx) -> bool:
         """True when something has changed, or too much is remembered: then everything is asked anew."""
@@ -115,10 +115,13 @@ class Recognition:
         return customer
 
     def _stranger(self, tx: Tx, sighting: Sighting) -> None:
-        # The first of a fixed beacon is said in the log, for installers. What changes by itself, or is a person's own, never is.
+        # A fixed beacon is said in the log, for installers. What changes by itself, or is a person's own, never is.
         count(tx, self._counters, _STRANGERS[sighting.detector])
         beacon = sighting.beacon
         fixed = sighting.detector is Detector.BEACON and beacon.startswith(_FIXED)
-        if fixed and beacon not in self._strangers and len(self._strangers) < STRANGERS_SAID:
-            self._strangers.add(beacon)
-            log.info("unknown customer: nobody has this beacon", beacon=beacon)
+        if fixed and (said := self._strangers.hear(beacon, tx.now)) is not None:
+            log.info(
+                "nobody has these beacons; if they are the store's: instore customers import",
+                beacons=said[0],
+                new=said[1],
+            )
