@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from instore import credentials_cli, customers_cli, rules_cli, sim_cli
+from instore import credentials_cli, customers_cli, members_cli, rules_cli, sim_cli
 from instore.errors import told
 from instore.logs import configure
 
@@ -28,6 +28,7 @@ contract = typer.Typer(no_args_is_help=True, help="What is said over MQTT: docum
 bench = typer.Typer(no_args_is_help=True, help="Measurements, each a ratio taken in one run.")
 app.add_typer(customers_cli.app, name="customers")
 app.add_typer(customers_cli.clerks, name="clerks")
+app.add_typer(members_cli.app, name="members")
 app.add_typer(contract, name="contract")
 app.add_typer(bench, name="bench")
 app.add_typer(rules_cli.app, name="rules")

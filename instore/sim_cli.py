@@ -88,6 +88,21 @@ def _adapter(text: str) -> tuple[str, tuple[float, float]]:
 
 
 @app.command()
+def phones(
+    control: Control,
+    hub: Annotated[str, typer.Option(help="the hub's web address")] = "http://127.0.0.1:8080",
+    first: Annotated[Path | None, typer.Option(help="file of commands to begin with, a line of JSON each")] = None,
+    seed: int = 1,
+) -> None:
+    """Members' terminals, many in one process. Commands: register, sign_in, readings, consent, presence, off, on, …"""
+    from firmware_sim.phones import run_phones
+
+    with told():
+        lines = first.read_text(encoding="utf-8").splitlines() if first else []
+    _run(run_phones(hub, control, first=lines, seed=seed))
+
+
+@app.command()
 def store(
     seed: Annotated[int, typer.Option(help="one run: prints its trace and what came of it")] = 1,
     seeds: Annotated[str, typer.Option(help="many runs, such as 1-1000")] = "",

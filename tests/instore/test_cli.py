@@ -16,7 +16,7 @@ from tests.system.commands import Told, instore
 
 COMMANDS = ["", "edge", "hub", "broker", "handheld", "demo", "explain", "customers", "customers import", "contract",
             "contract asyncapi", "contract acl", "bench", "bench latency", "bench throughput", "sim", "sim reader", "sim gate",
-            "sim printer", "sim beacons", "credentials", "credentials issue", "credentials list",
+            "sim printer", "sim beacons", "sim phones", "members", "members waiting", "members confirm", "credentials", "credentials issue", "credentials list",
             "credentials withdraw"]  # fmt: skip
 
 

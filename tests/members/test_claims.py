@@ -228,7 +228,9 @@ async def test_a_mail_server_that_is_away_is_counted_and_nobody_sees_it(with_set
         await phone.http.aclose()
 
 
-async def test_a_terminal_that_is_signed_in_finds_her_earlier_record(with_mail: Phone, mailbox: Mailbox, store: Store) -> None:
+async def test_a_terminal_that_is_signed_in_finds_her_earlier_record(
+    with_mail: Phone, mailbox: Mailbox, store: Store
+) -> None:
     """The claim of her registration is over: another is begun from the settings, to the record with her address."""
     await with_mail.register(email=HANAKO)
     await letter(mailbox)
