@@ -24,8 +24,9 @@ EVERY_S = {"kills": 3.5, "network": 20.0, "disk": 45.0, "clock": 45.0}
 CUT_S, FULL_S, SHIFT_S = (2.0, 12.0), (3.0, 10.0), (10.0, 25.0)
 AGENT_JUMPS_S = (-1_700_000_000, -7200, -30, 45, 600, 7200)
 """Never set (the year 1972), a summer time that was missed, what a bad NTP server does."""
-HUB_JUMPS_S = (-2400, -600, -45, 45, 600, 2400)
-"""Less than an exit code lives: it is the store's clock, so a longer jump forward rightly ends all codes."""
+HUB_JUMPS_S = (-2400, -600, -45, 45, 600, 840)
+"""Forward less than a service request lives (900 s), back less than an exit code (3600 s): it is the store's clock, so what is
+over by it is over."""
 START_S = 5.0
 """A program that starts may have found its disk full so long before."""
 MOMENT_S = 8.0
