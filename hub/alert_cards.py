@@ -13,7 +13,6 @@ from contract.payloads import Alert, AlertCoupon, Bilingual, CustomerCard
 from hub.alert_life import AlertLife
 from hub.database import cards, coupons, customers, times
 from hub.database.alerts import AlertRow, Offer
-from hub.database.cards import Personal
 from hub.database.customers import Customer
 from hub.places import Places
 from hub.rules.policy import Policy
@@ -27,8 +26,8 @@ class Sheet:
     name: str
 
 
-def sheet(customer: Customer, personal: Personal, policy: Policy) -> Sheet:
-    """From her record."""
+def sheet(db: Connection, customer: Customer, policy: Policy) -> Sheet:
+    """From her record, and her last purchases."""
     rank = policy.ranks[policy.level(customer.rank)].label
     card = CustomerCard(
         customer=customer.customer,
@@ -38,8 +37,8 @@ def sheet(customer: Customer, personal: Personal, policy: Policy) -> Sheet:
         average_purchase_minor=customer.average_minor,
         points=customer.points,
         note=customer.note,
-        preferences=personal.preferences[:500],
-        history=list(personal.history),
+        preferences=customer.preferences[:500],
+        history=list(cards.history(db, customer.customer)),
     )
     return Sheet(card, customer.name)
 
@@ -49,7 +48,7 @@ def read_sheet(db: Connection, id: str, policy: Policy) -> Sheet:
     found = customers.customer(db, id)
     if found is None:  # erased meanwhile: the alert goes on without her data
         return Sheet(CustomerCard(customer=id, name=""), "")
-    return sheet(found, cards.personal(db, id), policy)
+    return sheet(db, found, policy)
 
 
 def both(words: Words) -> str:

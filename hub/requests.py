@@ -19,7 +19,7 @@ from hub import alert_cards
 from hub.alert_cards import Sheet
 from hub.alert_life import OPEN, AlertLife, Verdict
 from hub.asked import Asked, works_here
-from hub.database import alerts, cards, consents, times
+from hub.database import alerts, consents, times
 from hub.database.alerts import AlertRow, Offer
 from hub.database.coupons import CouponRow
 from hub.database.customers import Customer
@@ -66,7 +66,7 @@ class Requests:
         words = policy.messages.clerk.service_request.fill(name=customer.name or customer.customer)
         sense_at = times.text(tx.utc) if policy.treatments else None
         self._raise(tx, visit, "service_request", "", offers, words, expires, cause, sense_at=sense_at,
-                    sheet=alert_cards.sheet(customer, cards.personal(tx.db, customer.customer), policy),
+                    sheet=alert_cards.sheet(tx.db, customer, policy),
                     place=alert_cards.both(self._places.place(agent)))  # fmt: skip
 
     def treat(self, tx: Tx, visit: str, customer: str, treatment: str, cause: str) -> None:

@@ -1,35 +1,17 @@
-"""What a clerk in charge may read of a customer besides her record: her taste and her last purchases (row A7)."""
+"""What a clerk in charge may read of a customer besides her record: her last purchases (row A7)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from sqlite3 import Connection
 
 from contract.payloads import PurchaseLine
 
-SALES_READ = 30
+SALES_READ = 15
 """The last so many sales make the history: of few customers are they less than ten days of buying."""
 HISTORY_MAX = 10
 PRODUCTS_CHARS = 120
 """Of one day: an alert is sent again every few seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Personal:
-    """Of one customer."""
-
-    preferences: str
-    history: tuple[PurchaseLine, ...]
-
-
-NOTHING = Personal("", ())
-
-
-def personal(db: Connection, customer: str) -> Personal:
-    """All of it; NOTHING for a customer who is not there."""
-    row = db.execute("SELECT preferences FROM customer WHERE customer = ?", (customer,)).fetchone()
-    return NOTHING if row is None else Personal(row[0], history(db, customer))
 
 
 def history(db: Connection, customer: str) -> tuple[PurchaseLine, ...]:
@@ -47,7 +29,7 @@ def history(db: Connection, customer: str) -> tuple[PurchaseLine, ...]:
         so_far, named = days.setdefault(day, (0, []))
         days[day] = so_far + amount, [*named, *filter(None, [products])]
     return tuple(
-        PurchaseLine(
+        PurchaseLine.model_construct(
             day=date.fromisoformat(day), products=", ".join(named)[:PRODUCTS_CHARS], amount_minor=max(0, amount)
         )
         for day, (amount, named) in days.items()

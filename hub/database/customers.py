@@ -21,6 +21,7 @@ class Customer:
     main_clerk: str | None
     terminal_payments: int
     exits: int
+    preferences: str = ""
 
     @property
     def average_minor(self) -> int:
