@@ -1,6 +1,7 @@
 """Simulated beacons behind a simulated bluetoothd: an agent with DBUS_SYSTEM_BUS_ADDRESS=unix:path=<bus> hears them.
 
     {"do": "add", "id": "alice", "frame": "ibeacon:<uuid>:1:7", "at": [x, y]}      metres; "interval_ms" 100, "power_dbm" -59
+        … "frame": "eid:<32 hex digits>:<exponent>", "counter": 1234567890, "speed": 60   a rotating beacon; "counter": UNIX time
     {"do": "walk", "id": "alice", "to": [x, y], "speed_m_s": 1.2}                  or "via": [[x, y], …]; tells "walked"
     {"do": "remove", "id": "alice"}
     {"do": "advert", "frame": "…", "adapter": "hci0", "rssi": -60}                 one exact advertisement; replies "t", "told"
@@ -122,6 +123,8 @@ class BeaconsSim:
                 _point(request, "at"),
                 _number(request, "interval_ms", 100) / 1000,
                 round(_number(request, "power_dbm", -59)),
+                _number(request, "counter", time.time()),
+                _number(request, "speed", 1.0),
             )
             beacon = self.world.add(spec, time.monotonic())
         except ValueError as error:

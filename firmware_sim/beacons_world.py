@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from devices.advert_frames import Payload, canonical_id, encode_frame
+from firmware_sim.beacons_rotating import Rotating, is_rotating
 from firmware_sim.bluez_state import Heard
 from firmware_sim.radio import Point, Radio
 
@@ -35,19 +36,26 @@ class AdapterPlace:
 
 @dataclass(frozen=True, slots=True)
 class BeaconSpec:
-    """`frame` is a canonical beacon identifier, `power_dbm` its RSSI at 1 m. Raises `ValueError` with a sentence."""
+    """`frame` is a canonical beacon identifier, or a rotating one (`firmware_sim.beacons_rotating`, with `counter` and `speed`);
+    `power_dbm` its RSSI at 1 m. Raises `ValueError` with a sentence."""
 
     id: str
     frame: str
     at: Point
     interval_s: float = 0.1
     power_dbm: int = -59
+    counter: float = 0.0
+    speed: float = 1.0
 
     def __post_init__(self) -> None:
         low, high = INTERVAL_RANGE_S
         if not low <= self.interval_s <= high:
             raise ValueError(f"{self.id}: an interval of {self.interval_s} s is outside {low} to {high} s")
-        object.__setattr__(self, "frame", canonical_id(self.frame))
+        if is_rotating(self.frame):
+            Rotating.of(self.frame, self.counter, 0.0, self.speed)
+            object.__setattr__(self, "frame", self.frame.strip().lower())
+        else:
+            object.__setattr__(self, "frame", canonical_id(self.frame))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,15 @@ class Beacon:
     rng: random.Random
     path: list[tuple[float, Point]] = field(default_factory=list)
     heard_by: set[str] = field(default_factory=set)
+    rotating: Rotating | None = None
+    quantum: int = -1
+
+    def rotate(self, now: float) -> None:
+        """Say what is to be said now, under a new address."""
+        if self.rotating is not None and (quantum := self.rotating.quantum(now)) != self.quantum:
+            self.quantum = quantum
+            self.payload = encode_frame(self.rotating.frame(now), self.spec.power_dbm)
+            self.address = address_of(f"{self.spec.id} {quantum}")
 
     def position(self, now: float) -> Point:
         """Along the way points (time, point), straight in between; at the last one for ever."""
@@ -92,7 +109,10 @@ class World:
         if spec.id not in self.beacons and len(self.beacons) >= BEACONS_LIMIT:
             raise ValueError(f"there are {BEACONS_LIMIT} beacons already: remove some")
         rng = random.Random(f"{self.seed} {spec.id}")
-        beacon = Beacon(spec, encode_frame(spec.frame, spec.power_dbm), address_of(spec.id), rng, [(now, spec.at)])
+        rotating = Rotating.of(spec.frame, spec.counter, now, spec.speed) if is_rotating(spec.frame) else None
+        payload = Payload() if rotating else encode_frame(spec.frame, spec.power_dbm)
+        beacon = Beacon(spec, payload, address_of(spec.id), rng, [(now, spec.at)], rotating=rotating)
+        beacon.rotate(now)
         self.beacons[spec.id] = beacon
         self._schedule(beacon, now + rng.uniform(0, min(spec.interval_s, 1.0)))
         return beacon
@@ -131,6 +151,7 @@ class World:
 
     def _advertise(self, beacon: Beacon, now: float) -> list[Reception]:
         receptions = []
+        beacon.rotate(now)
         place, payload = beacon.position(now), beacon.payload
         for adapter in self.adapters.values():
             rssi = self.radio.receive(beacon.spec.power_dbm, place, adapter.at, beacon.rng)

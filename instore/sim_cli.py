@@ -42,6 +42,19 @@ def reader(link: Link, control: Control, framing: str = "cr", aim: bool = False,
 
 
 @app.command()
+def counter(
+    link: Link,
+    control: Control,
+    address: Annotated[int, typer.Option(min=0, max=255, help="as set in the module")] = 1,
+    baud: Baud = None,
+) -> None:
+    """An infrared people counter on a counter module. Commands: pass, restart, set, silent, damage, noise, unplug, plug, state."""
+    from firmware_sim.counter import run_counter
+
+    _run(run_counter(link, control, address=address, baud=baud))
+
+
+@app.command()
 def gate(link: Link, control: Control, state: State = None, baud: Baud = None) -> None:
     """A flapper gate on Modbus RTU. Commands: walk, tailgate, obstacle, fire, fault, mains, unplug, plug, state."""
     from firmware_sim.gate import run_gate
