@@ -61,7 +61,7 @@ class Sensing:
     def on_terminal(self, customer: str, tx: Tx) -> None:
         """A terminal of hers has connected: what is asked goes to it too; what found no terminal, or no answer, is asked now."""
         visit = sensing.here(tx.db, customer, times.text(tx.utc - ACCEPTED_MAX))
-        if visit is None or not self._policy().readings:
+        if visit is None or not self._policy().readings or consents.in_force(tx.db, customer, Purpose.SENSING) is None:
             return
         rows = sensing.of_visit(tx.db, visit)
         if rows and rows[-1].state in ("asked", "refused") and times.time(rows[-1].deadline) > tx.utc:
@@ -119,8 +119,12 @@ class Sensing:
         wrong = self._wrong(tx, answer, row, speaker)
         if wrong or row is None:
             count(tx, self._counters, f"sensing_answers_{wrong}")
-            if row is not None and row.customer == speaker:
-                heard(tx, message, row.visit, f"sensing answer not taken: {wrong}", cause=row.request)
+            if (
+                row is not None
+                and row.customer == speaker
+                and not trace.has(tx.db, row.visit, f"{row.request}.{wrong}")
+            ):
+                decided(tx, row.visit, row.request, wrong, f"an answer of her terminal was not taken: {wrong}")
             return
         if answer.refused is not None:
             count(tx, self._counters, f"sensing_refused_{answer.refused}")

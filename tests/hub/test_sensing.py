@@ -306,7 +306,9 @@ def test_too_late(visit):
     assert visit.counters["sensing_answers_late"] == 2
     assert visit.counters["sensing_silent"] == 1
     assert heard(visit, "treatment_decided") == []
-    assert "her terminal has not answered in time" in explain(visit.settings.database).text()
+    text = explain(visit.settings.database).text()
+    assert "her terminal has not answered in time" in text
+    assert text.partition("decided:")[0].count("an answer of her terminal was not taken: late") == 1
 
 
 @pytest.mark.row("C11")
