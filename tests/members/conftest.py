@@ -41,6 +41,8 @@ class _Quiet(uvicorn.Server):
 async def serving(store: Store, port: int = 0, **more: Any) -> AsyncIterator[str]:
     """The hub's web application on loopback; gives its address."""
     node = Node(store.engine, Address("127.0.0.1", 1, "hub-main", "x"))
+    # What goes to the broker, a test hears too.
+    node.link.publish = lambda publication: store.engine.to_terminals.append(publication)  # type: ignore[method-assign]
     app = web.build(store.hub, node, store.policy, {KEY: "desk"}, **more)
     server = _Quiet(uvicorn.Config(app, port=port, log_config=None, lifespan="off", timeout_graceful_shutdown=1,
                                    ws_max_size=FRAME_MAX_BYTES, ws_per_message_deflate=False))  # fmt: skip
