@@ -8,9 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from hub.born import checked
+from hub.eid.keys import read_key
+from hub.eid.table import EidKey
 
 COLUMNS = ("customer", "name", "gender", "born", "age", "phone", "email", "language", "visits", "average_purchase", "spent",
-           "points", "rank", "main_clerk", "deputies", "beacons", "note", "preferences", "terminal_payments",
+           "points", "rank", "main_clerk", "deputies", "beacons", "rotating_beacons", "note", "preferences", "terminal_payments",
            "exits")  # fmt: skip
 TEXT_MAX = {"note": 500, "preferences": 500}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -93,6 +95,18 @@ def _language(name: str, value: str) -> str:
     return value or "ja"
 
 
+def rotating(values: tuple[str, ...], now_s: float) -> tuple[EidKey, ...]:
+    """Keys of rotating beacons (`hub.eid.keys`); `now_s` is the UNIX time."""
+    try:
+        return tuple(read_key(value, now_s) for value in values)
+    except ValueError as error:  # its sentence does not show the key
+        raise FieldRefused("rotating_beacons", str(error)) from None
+
+
+def _words(_name: str, value: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value.split()))
+
+
 def _beacons(name: str, value: str) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(value.lower().split()))
     for beacon in found:
@@ -118,6 +132,7 @@ CHECKS: dict[str, Callable[[str, str], Any]] = {
     "main_clerk": _optional,
     "deputies": identifiers,
     "beacons": _beacons,
+    "rotating_beacons": _words,
     "note": text,
     "preferences": text,
     "terminal_payments": _number(10**6),

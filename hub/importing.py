@@ -8,6 +8,7 @@ elsewhere: it holds for `imported_rank_days` against what the purchases say.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,10 +21,10 @@ from config.hub_settings import HubSettings, load_hub
 from config.load import SettingsError
 from delivery.journal import Journal
 from hub.born import of_age
-from hub.database import imports, ranks
+from hub.database import eids, imports, ranks
 from hub.database.schema import MIGRATIONS
 from hub.days import store_day
-from hub.import_fields import CHECKS, COLUMNS, FieldRefused, born
+from hub.import_fields import CHECKS, COLUMNS, FieldRefused, born, rotating
 from hub.import_files import ImportFailed, Line, count, read_text, records
 from hub.ranking import rerank
 from hub.rules.policy import Policy, read_policy
@@ -136,7 +137,8 @@ class _Records:
         self._ranking: Ranking = policy.ranking
         self._ranks = tuple(rank.name for rank in policy.ranks)
         self._seen: dict[str, int] = {}
-        self._owners = imports.beacon_owners(db)
+        self._owners, self._key_owners = imports.beacon_owners(db), eids.owners(db)
+        self._now_s = time.time()
 
     def record(self, line: Line) -> dict[str, Any]:
         """One record for `hub.database.imports.write`. Raises FieldRefused."""
@@ -156,6 +158,14 @@ class _Records:
         for beacon in beacons:
             if self._owners.get(beacon, customer) != customer:
                 raise FieldRefused("beacons", f"{beacon} belongs to {self._owners[beacon]!r} already")
+        if "rotating_beacons" in record:
+            record["rotating_beacons"] = rotating(record["rotating_beacons"], self._now_s)
+            for key in record["rotating_beacons"]:
+                if self._key_owners.get(key.name, customer) != customer:
+                    raise FieldRefused(
+                        "rotating_beacons", f"{key.name} belongs to {self._key_owners[key.name]!r} already"
+                    )
+                self._key_owners[key.name] = customer
         self._owners.update(dict.fromkeys(beacons, customer))
         self._seen[customer] = line.number
         return record

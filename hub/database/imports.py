@@ -9,6 +9,8 @@ from typing import Any
 
 import sqlite_utils
 
+from hub.database import eids
+
 
 def beacon_owners(db: Connection) -> dict[str, str]:
     """Customer by beacon, of all."""
@@ -22,7 +24,10 @@ def write(db: Connection, records: Sequence[dict[str, Any]], then: Callable[[], 
     """
     if not records:
         return
-    people = [{key: value for key, value in each.items() if key not in ("deputies", "beacons")} for each in records]
+    people = [
+        {key: value for key, value in each.items() if key not in ("deputies", "beacons", "rotating_beacons")}
+        for each in records
+    ]
     with transaction(db):
         clerks = {each.get("main_clerk") for each in records} | {
             c for each in records for c in each.get("deputies", ())
@@ -34,6 +39,9 @@ def write(db: Connection, records: Sequence[dict[str, Any]], then: Callable[[], 
                 db.executemany(f"DELETE FROM {table} WHERE customer = ?", [(each["customer"],) for each in records])
                 rows = [(each["customer"], value) for each in records for value in each[key]]
                 db.executemany(f"INSERT INTO {table} (customer, {column}) VALUES (?, ?)", rows)
+        if "rotating_beacons" in records[0]:
+            for each in records:
+                eids.replace(db, each["customer"], each["rotating_beacons"])
         then()
 
 

@@ -110,3 +110,23 @@ def test_a_batch_is_written_as_a_whole_or_not_at_all(store, monkeypatch):
         imports.write(store.journal.db, [
             {"customer": "C8", "beacons": ("ibeacon:z:1:1",)}, {"customer": "C9", "beacons": ("ibeacon:z:1:1",)}])  # fmt: skip
     assert store.one("SELECT count(*) FROM customer WHERE customer IN ('C8', 'C9')") == (0,)
+
+
+@pytest.mark.row("C5")
+def test_keys_of_rotating_beacons_come_with_a_record_and_never_leave(store):
+    key, other = "000102030405060708090a0b0c0d0e0f", "ff" * 16
+    path = store.folder / "keys.csv"
+    path.write_text(
+        f"customer,rotating_beacons\nC0001,{key}/10/2026-01-01T00:00:00Z {other}/10/2026-01-01T00:00:00Z\n"
+        f"C0002,{key}/10/2026-01-01T00:00:00Z\nC0003,nonsense/10\n",
+        encoding="utf-8",
+    )
+    report = import_file(store.journal.db, path, store.settings)
+    assert report.imported == 1
+    assert [(each.line, each.field) for each in report.refused] == [(3, "rotating_beacons"), (4, "rotating_beacons")]
+    assert "belongs to 'C0001' already" in report.refused[0].why
+    assert key not in str(report)
+    assert store.one("SELECT count(*) FROM eid_key WHERE customer = 'C0001'") == (2,)
+    path.write_text("customer,rotating_beacons\nC0001,\n", encoding="utf-8")
+    import_file(store.journal.db, path, store.settings)
+    assert store.one("SELECT count(*) FROM eid_key") == (0,)
