@@ -15,6 +15,7 @@ from hub.database import alerts, times, trace
 from hub.eid.resolving import Resolver
 from hub.exit_keys import KeyRing
 from hub.fleet import Fleet
+from hub.forgetting import Forgetting
 from hub.members.terminals import Terminals
 from hub.offers.offering import Offers
 from hub.offers.redeeming import Redeeming
@@ -54,6 +55,7 @@ class Hub:
         self.rank_run = RankRun(settings.store.zone, policy, self.counters)
         self.offers = Offers(settings.store.zone, policy, self.counters, self.requests.recommend)
         self.redeeming = Redeeming(policy, self.offers, self.counters)
+        self.forgetting = Forgetting(self.requests.withdraw, self.arrivals.forget, self.counters)
         self.terminals = Terminals()
         """Whose terminals are connected now."""
         self.sensing = Sensing(settings.sensing, policy, self.requests, self.terminals.is_there, self.counters)
@@ -120,9 +122,11 @@ class Hub:
         self.sensing.tick(tx)
         self.offers.tick(tx)
         self.rank_run.tick(tx)
+        self.forgetting.tick(tx)
 
     def clean(self, tx: Tx) -> int:
         """Delete old traces, a bounded number at a time; returns how many. Call now and then."""
+        self.forgetting.clean(tx)
         return trace.forget(tx.db, times.text(tx.utc - timedelta(days=self.settings.trace_days)))
 
     def open_alerts(self, tx: Tx) -> int:

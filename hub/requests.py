@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from config.hub_settings import AlertSettings
 from config.words import Words
 from contract.envelope import Message
-from contract.payloads import AlertAnswer, AlertState, ClerkStatus
+from contract.payloads import AlertAnswer, AlertState, ClerkStatus, CustomerCard
 from delivery.engine import Tx
 from hub import alert_cards
 from hub.alert_cards import Sheet
@@ -240,6 +240,15 @@ class Requests:
 
     def _day(self, tx: Tx) -> str:
         return store_day(tx.utc, self._zone)
+
+    def withdraw(self, tx: Tx, customer: str) -> None:
+        """She is erased: her open alerts end on every handheld, with a card that says nothing of her (row C11)."""
+        nothing = Sheet(CustomerCard(customer=customer, name=""), "")
+        for row in alerts.open_of(tx.db, customer):
+            offers = alerts.offers(tx.db, row.alert)
+            life = _life(row, offers).expire()
+            over = replace(row, message_ja="", message_en="", changed=times.text(tx.utc))
+            self._send(tx, over, life, offers, offers, "withdrawn", sheet=nothing, place="")
 
     # --- sent
 

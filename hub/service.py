@@ -55,7 +55,9 @@ async def run_hub(settings: HubSettings, settings_path: Path) -> None:
         journal = Journal(settings.database, MIGRATIONS)
         try:
             hub = Hub(settings, keys, lambda: policy.current, version=_version())
+            journal.db.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten: who is erased is gone
             engine = Engine(journal, Principal(Role.HUB, settings.id), settings.store.id, hub.handle)
+            hub.forgetting.outgoing = engine.outgoing
             node = Node(engine, address, will=last_will(settings), on_link=on_link(hub, engine), express=True)
             mail = settings.members.mail
             app = web.build(hub, node, policy, api_keys, mail_password=mail.secret(settings_path) if mail else "",

@@ -110,6 +110,35 @@ def customers_show(customer: str, config: Config = HUB, json: Json = False) -> N
         typer.echo(json_module.dumps(found, ensure_ascii=False) if json else listing.card(found))
 
 
+@app.command("forget")
+def customers_forget(
+    customer: str,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    search: Annotated[
+        list[Path] | None, typer.Option(help="a file or folder to search for her as well, such as one of logs")
+    ] = None,
+    certificate: Annotated[Path | None, typer.Option(metavar="FILE", help="write the proof there as well")] = None,
+    config: Config = HUB,
+) -> None:
+    """Erase a customer everywhere, while the hub runs or not, and prove it: JSON; exit code 0 only when nothing is left."""
+    from config.hub_settings import load_hub
+    from hub.erasure import forget
+    from hub.exporting import private_text
+
+    with told():
+        settings = load_hub(config)
+        if not settings.database.exists():
+            raise ValueError(f"{settings.database}: there is no such database")
+        if not yes:
+            typer.confirm(f"Erase {customer} for good? Her sales stay without her.", abort=True)
+        found = forget(settings, customer, search or [])
+        text = json_module.dumps(found, ensure_ascii=False, indent=1)
+        typer.echo(text)
+        if certificate is not None:
+            private_text(certificate, text + "\n")
+        raise SystemExit(1 if found["found"] or found["left_in"] else 0)
+
+
 @clerks.command("import")
 def clerks_import(file: Path, config: Config = HUB) -> None:
     """Take clerks from a CSV or JSON file: clerk, name, groups, left_on. The hub may run."""

@@ -185,6 +185,12 @@ def bought(db: Connection) -> list[tuple[AlertRow, str]]:
     return [(AlertRow(*row[:-1]), row[-1]) for row in rows if row[-1] is not None]
 
 
+def open_of(db: Connection, customer: str) -> list[AlertRow]:
+    """A customer's open alerts."""
+    rows = db.execute(f"SELECT {_COLUMNS} FROM alert WHERE customer = ? AND {_OPEN}", (customer,))
+    return [AlertRow(*row) for row in rows]
+
+
 def open_count(db: Connection) -> int:
     """How many alerts are open."""
     count: int = db.execute(f"SELECT count(*) FROM alert WHERE {_OPEN}").fetchone()[0]

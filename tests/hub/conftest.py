@@ -65,6 +65,7 @@ class Store:
         self.journal = Journal(self.settings.database, MIGRATIONS)
         clock = Clock(monotonic=lambda: (self.now - START).total_seconds(), utc=lambda: self.now)
         self.engine = Overheard(self.journal, Principal(Role.HUB, "main"), "ginza", self.hub.handle, clock=clock)
+        self.hub.forgetting.outgoing = self.engine.outgoing
         self.engine.link_up()
         self.numbers: dict[tuple[str, str], int] = defaultdict(int)
         self._epoch += 1
