@@ -118,7 +118,7 @@ def _servers() -> dict[str, Any]:
             "protocol": "ws",
             "protocolVersion": "13",
             "description": 'The hub, for members\' terminals: one text frame is `{"topic": …, "message": …}`. Signed in by'
-            " session.",
+            ' session. A frame that does not fit is answered with `{"refused": reason}`.',
             "variables": {"host": {"description": "Name or address of the store's hub.", "default": "localhost"}},
             "security": [{"$ref": "#/components/securitySchemes/session"}],
         },

@@ -11,11 +11,12 @@ from contract.envelope import Message
 from contract.payloads import AgentStatus, ClientState, HubStatus
 from delivery.engine import Tx
 from hub.arrivals import Arrivals
-from hub.database import alerts, times, trace
+from hub.database import alerts, members, times, trace
 from hub.eid.resolving import Resolver
 from hub.exit_keys import KeyRing
 from hub.fleet import Fleet
 from hub.forgetting import Forgetting
+from hub.members.secrets import SESSION_DAYS
 from hub.members.terminals import Terminals
 from hub.offers.offering import Offers
 from hub.offers.redeeming import Redeeming
@@ -125,9 +126,10 @@ class Hub:
         self.forgetting.tick(tx)
 
     def clean(self, tx: Tx) -> int:
-        """Delete old traces, a bounded number at a time; returns how many. Call now and then."""
+        """Delete old traces, and sessions that nobody uses, a bounded number at a time; returns how many. Call now and then."""
         self.forgetting.clean(tx)
-        return trace.forget(tx.db, times.text(tx.utc - timedelta(days=self.settings.trace_days)))
+        unused = members.forget_sessions(tx.db, times.text(tx.utc - timedelta(days=SESSION_DAYS)))
+        return unused + trace.forget(tx.db, times.text(tx.utc - timedelta(days=self.settings.trace_days)))
 
     def open_alerts(self, tx: Tx) -> int:
         """For metrics."""

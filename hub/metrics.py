@@ -47,6 +47,7 @@ class Metrics(Collector):
             ("instore_hub_unacknowledged", "Messages to agents that wait for their receipt.", engine.unacknowledged()),
             ("instore_hub_oldest_unacknowledged_seconds", "Age of the oldest of them.", engine.oldest_unacknowledged_s()),
             ("instore_hub_database_ok", "0 while the database can't be written.", not self._disk.trouble()),
+            ("instore_hub_terminals", "Members' terminals that are connected.", len(self._hub.terminals)),
         ):  # fmt: skip
             yield metrics.gauge(name, text, value)
         yield from self._people()
