@@ -60,6 +60,8 @@ class TcpWire:
             return b""
 
     async def write(self, data: bytes) -> None:
+        if self._writer.is_closing():  # asyncio would ignore it, uvloop raises RuntimeError
+            raise ConnectionResetError("the client is gone")
         self._writer.write(data)
         await self._writer.drain()
 

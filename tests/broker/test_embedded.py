@@ -167,6 +167,17 @@ async def test_who_takes_nothing_is_cut_off_and_does_not_hold_up_others(
         await stuck.close()
 
 
+async def test_writing_to_a_client_that_is_gone_is_a_lost_connection_in_every_event_loop() -> None:
+    """uvloop raises RuntimeError instead, and amqtt's task ended with it (found by a busy hour of kills)."""
+    server = await asyncio.start_server(lambda _, writer: writer.transport.abort(), "127.0.0.1", 0)
+    async with server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.transport.abort()
+        with pytest.raises(ConnectionResetError):
+            await connection_module.TcpWire(reader, writer).write(b"late")
+        await connection_module.TcpWire(reader, writer).close()
+
+
 async def test_a_stop_leaves_nothing_behind(tmp_path: Path) -> None:
     async with contextlib.AsyncExitStack() as stack:
         async with running("embedded", tmp_path) as stage:
