@@ -6,22 +6,23 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import random
 import re
+import socket
 import sqlite3
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, closing, suppress
+from contextlib import AsyncExitStack, chdir, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from instore.demo.hardware import Simulator
-from instore.demo.layout import BEACONS, CLERKS, Layout, free_port
+from instore.demo.layout import BEACONS, CLERKS, BrokerPlace, Layout, make_layout
 from instore.demo.processes import RESTART_S, Processes, Program
 from instore.demo.record import Record
 from instore.demo.stage import Stage
 from tests.system.full_disk import SmallDisk
 from tests.system.network_cut import Wire
-from tests.system.store import layout_in
 from tests.system.wall_clock import WallClock
 
 ON_WIRES = ("hub", "edge-entrance", "edge-exit", "handheld")
@@ -77,7 +78,7 @@ class BusyStage(Stage):
         super().__init__(layout, Record(lambda _: None))
         self.customers = customers
         self.processes: Units = Units(self._on_process)
-        self.wires = {name: Wire(name, free_port(), layout.broker.port) for name in ON_WIRES}
+        self.wires = {name: Wire(name, spare_port(), layout.broker.port) for name in ON_WIRES}
         self.clocks = {name: WallClock(layout.path(f"clock-{name}")) for name in WITH_CLOCK}
         self.disks = {
             name: SmallDisk(layout.path(f"disk-{name}"), lambda name=name: self.processes.pids().get(name))  # type: ignore[misc]
@@ -190,9 +191,22 @@ class BusyStage(Stage):
                 await waiting.wait()
 
 
+def spare_port() -> int:
+    """A port that nobody listens on, and that the system gives to no connection that goes out: while a killed program is away, a
+    connection of somebody else could take its port, or one that is tried again and again reach itself there."""
+    while True:
+        port = random.randrange(15_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
 def busy_layout(folder: Path, broker: str) -> Layout:
     """Settings of the demo's store, with the lane's usual patience for the hub."""
-    layout = layout_in(folder, broker)
+    with chdir(folder):  # the layout notes the newest demo in the working directory
+        layout = make_layout(folder / "store", BrokerPlace(broker, "127.0.0.1", spare_port(), spare_port()))
+    path, hub_port = layout.path("hub.toml"), spare_port()
+    path.write_text(path.read_text(encoding="utf-8").replace(f"port = {layout.hub_port}\n", f"port = {hub_port}\n"))
+    layout = replace(layout, hub_port=hub_port)
     path = layout.path("exit.toml")
     text, found = re.subn(r"(?m)^decide_s = 10.*$", "decide_s = 2", path.read_text(encoding="utf-8"))
     assert found == 1

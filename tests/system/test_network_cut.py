@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.system.brokers import free_port
+from tests.system.busy_store import spare_port
 from tests.system.network_cut import SLOW_S, Wire, reset
 
 
@@ -25,7 +25,7 @@ async def heard() -> AsyncIterator[tuple[Wire, list[bytes]]]:
         await reset(writer)
 
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
-    async with Wire("wire", free_port(), server.sockets[0].getsockname()[1]) as wire:
+    async with Wire("wire", spare_port(), server.sockets[0].getsockname()[1]) as wire:
         yield wire, arrived
     server.close()
     await server.wait_closed()
