@@ -55,6 +55,7 @@ class Recognition:
         self._version = version
         if changed:
             self.forget()
+            self._resolver.news(tx.db, tx.utc)
         return changed
 
     def forget(self) -> None:

@@ -80,6 +80,11 @@ class Resolver:
         self._save(tx, match, heard.timestamp())
         return match.name
 
+    def news(self, db: Connection, now: datetime) -> None:
+        """Something was entered: if it is a few keys, they resolve from now on; many come in portions, by `idle`."""
+        if self._loaded and self._read(db, PORTION):
+            self.table.work(now.timestamp(), 4 * PORTION)
+
     def drop(self, name: str) -> None:
         """A beacon has no owner any more."""
         self.table.drop(name)

@@ -29,6 +29,8 @@ SLACK_S = 2.0
 """How exactly the time of an advertisement is known: clocks of agents, and the way through the radio's queue."""
 PAST_AFTER_S = 1.0
 """What late news may need is computed after what resolves now, of all beacons."""
+PAST_MAX = 64
+"""Quanta of the past that are kept at most: beacons that change every few seconds would else have thousands."""
 AGAIN_S = 0.1
 """No beacon is looked at more often."""
 _QUANTUM_BITS = 33
@@ -179,7 +181,7 @@ class EidTable:
         """Bring one beacon up to date; how many were computed, and when it is due again."""
         begin, end = beacon.window(now_s)
         begin = max(0, begin)
-        first = max(0, min(begin, beacon.window(now_s - self._back_s)[0]))
+        first = max(0, begin - PAST_MAX, min(begin, beacon.window(now_s - self._back_s)[0]))
         last = min(end + AHEAD, COUNTER_MASK >> beacon.key.exponent)
         if (
             not beacon.said or beacon.first + len(beacon.said) < first
