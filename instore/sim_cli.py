@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,14 @@ from instore.errors import told
 from instore.logs import configure
 
 app = typer.Typer(no_args_is_help=True, help="Simulated hardware behind real ports, each runnable alone.")
+
+
+class Scenario(StrEnum):
+    """Scripted days."""
+
+    ARRIVALS = "arrivals"
+
+
 Link = Annotated[Path, typer.Option(help="where the serial port appears")]
 Control = Annotated[Path, typer.Option(help="socket for commands, a line of JSON each")]
 Baud = Annotated[int | None, typer.Option(help="real time on the wire at this rate; none: as fast as it goes")]
@@ -113,6 +122,27 @@ def phones(
     with told():
         lines = first.read_text(encoding="utf-8").splitlines() if first else []
     _run(run_phones(hub, control, first=lines, seed=seed))
+
+
+@app.command()
+def day(
+    scenario: Annotated[Scenario, typer.Option(help="what the day is about")] = Scenario.ARRIVALS,
+    customers: Annotated[int, typer.Option(min=1, max=5000)] = 100,
+    seed: int = 1,
+    broker: Annotated[str, typer.Option(help="mosquitto or amqtt, started for the day")] = "mosquitto",
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="progress as JSON too; the last line sums up in any case")
+    ] = False,
+    folder: Annotated[Path | None, typer.Option("--dir", help="keep all files here")] = None,
+) -> None:
+    """A scripted day through real broker and real processes; exit code 0 only if it brought exactly what it had to bring."""
+    import asyncio
+
+    from instore.day.play import DayOptions, play
+
+    assert scenario is Scenario.ARRIVALS
+    with told():
+        raise SystemExit(asyncio.run(play(DayOptions(customers, seed, broker, json_lines, folder))))
 
 
 @app.command()

@@ -6,13 +6,14 @@ import csv
 import json
 import shutil
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 from broker.credentials import Credentials
 from contract.access import Principal
 from contract.messages import Role
 from instore.day.oracle import FALLBACK
-from instore.day.script import CLERKS, LEFT, PLACES, Person, Script
+from instore.day.script import CLERKS, LEFT, PLACES, ROTATION_EXPONENT, Person, Script
 from instore.demo.layout import HUB, SHIPPED, STORE, BrokerPlace, Layout, free_port
 
 HEARTBEAT = "ibeacon:f7826da6-4fa2-4e98-8024-bc5b71e0893e:9:{number}"
@@ -80,19 +81,31 @@ def make_store(folder: Path, broker: BrokerPlace) -> Layout:
     return layout
 
 
-def write_customers(path: Path, script: Script, ids: Mapping[str, str]) -> None:
+def write_customers(path: Path, script: Script, ids: Mapping[str, str], today: datetime) -> None:
     """What the store knew before: one line a customer, under the IDs that they have (`ids` by key)."""
     with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.writer(file)
-        out.writerow(["customer", "name", "gender", "age", "language", "visits", "average_purchase", "main_clerk", "deputies",
-                      "beacons", "eid_key"])  # fmt: skip
+        out.writerow(["customer", "name", "gender", "born", "language", "visits", "average_purchase", "main_clerk", "deputies",
+                      "beacons", "rotating_beacons"])  # fmt: skip
         for person in script.people:
-            out.writerow(_line(person, ids[person.key]))
+            out.writerow(_line(person, ids[person.key], today))
 
 
-def _line(person: Person, customer: str) -> list[object]:
-    return [customer, person.name, person.gender, person.age, person.language, person.visits, person.average_minor,
-            person.main_clerk, " ".join(person.deputies), person.frame, person.identity_key]  # fmt: skip
+def _line(person: Person, customer: str, today: datetime) -> list[object]:
+    return [customer, person.name, person.gender, f"{today.year - person.age}-01-01", person.language, person.visits, person.average_minor,
+            person.main_clerk, " ".join(person.deputies), person.frame, rotating_key(person)]  # fmt: skip
+
+
+def write_clerks(path: Path) -> None:
+    """Who works here, and who does no more."""
+    path.write_text(
+        "\n".join(["clerk,name,groups,left_on", *(f"{clerk},,," for clerk in CLERKS), f"{LEFT},,,2020-01-01", ""])
+    )
+
+
+def rotating_key(person: Person) -> str:
+    """Her rotating beacon as it is written down (`hub.eid.keys`): its counter shows the UNIX time; "" for none."""
+    return f"{person.identity_key}/{ROTATION_EXPONENT}/1970-01-01T00:00:00Z" if person.identity_key else ""
 
 
 def _write(path: Path, text: str) -> None:
