@@ -21,7 +21,9 @@ from simulation.safeguards.known import SAFEGUARDS
 def main() -> int:
     parser = argparse.ArgumentParser(description="Take each safeguard out and count the seeds until a rule is broken.")
     parser.add_argument("names", nargs="*", help="only these")
-    parser.add_argument("--sample", type=int, default=10, help="seeds run for the share of broken runs")
+    parser.add_argument(
+        "--sample", type=int, default=0, help="run at least so many seeds, for the share of broken runs"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     names = options.names or [guard.name for guard in SAFEGUARDS]

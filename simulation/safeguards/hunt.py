@@ -44,9 +44,6 @@ def hunt(name: str, first: int = 1, limit: int = 0, sample: int = 0) -> Caught:
 def table(found: Iterable[Caught]) -> str:
     """Markdown."""
     known = {guard.name: guard for guard in SAFEGUARDS}
-    head = ("safeguard", "taken out", "caught after seeds", "at most", "broken runs", "first rule broken")
-    rows = [
-        (c.name, known[c.name].what, str(c.seeds or "not caught"), str(known[c.name].limit), c.share, c.rule)
-        for c in found
-    ]
+    head = ("safeguard", "taken out", "caught after seeds", "at most", "rule broken")
+    rows = [(c.name, known[c.name].what, str(c.seeds or "not caught"), str(known[c.name].limit), c.rule) for c in found]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows))
