@@ -293,4 +293,48 @@ MIGRATIONS: tuple[Migration, ...] = (
         "hub-10",
         "CREATE TRIGGER visit_removed AFTER DELETE ON visit BEGIN UPDATE recognition SET version = version + 1; END",
     ),
+    # What the store sells; a customer's list while she shops; payments on her terminal. A payment names nobody: it outlives her.
+    (
+        "hub-11",
+        """
+        CREATE TABLE product (
+            code TEXT PRIMARY KEY,                       -- as hub.shopping.codes writes it
+            name_ja TEXT NOT NULL, name_en TEXT NOT NULL, price_minor INTEGER NOT NULL,
+            tax_per_mille INTEGER,                       -- NULL: the store's usual rate
+            category TEXT NOT NULL DEFAULT '', on_sale INTEGER NOT NULL DEFAULT 1
+        ) WITHOUT ROWID;
+        CREATE TABLE cart (
+            cart TEXT PRIMARY KEY, customer TEXT NOT NULL REFERENCES customer ON DELETE CASCADE,
+            state TEXT NOT NULL,                         -- open, paying, paid, cancelled
+            revision INTEGER NOT NULL,                   -- grows over all carts of a customer
+            payment TEXT, sale TEXT, opened TEXT NOT NULL, changed TEXT NOT NULL
+        ) WITHOUT ROWID;
+        CREATE UNIQUE INDEX cart_open ON cart (customer) WHERE state IN ('open', 'paying');
+        CREATE INDEX cart_by_customer ON cart (customer, revision);
+        CREATE INDEX cart_by_change ON cart (state, changed);
+        CREATE TABLE cart_line (
+            cart TEXT NOT NULL REFERENCES cart ON DELETE CASCADE, line INTEGER NOT NULL, product TEXT NOT NULL,
+            name_ja TEXT NOT NULL, name_en TEXT NOT NULL, category TEXT NOT NULL,
+            price_minor INTEGER NOT NULL, tax_per_mille INTEGER NOT NULL, quantity INTEGER NOT NULL,
+            PRIMARY KEY (cart, line)
+        ) WITHOUT ROWID;
+        CREATE TABLE cart_command (                      -- what a terminal has asked for: once
+            customer TEXT NOT NULL REFERENCES customer ON DELETE CASCADE, command TEXT NOT NULL,
+            what TEXT NOT NULL, at TEXT NOT NULL,
+            PRIMARY KEY (customer, command)
+        ) WITHOUT ROWID;
+        CREATE INDEX cart_command_by_time ON cart_command (at);
+        CREATE TABLE payment (
+            payment TEXT PRIMARY KEY, cart TEXT NOT NULL, amount_minor INTEGER NOT NULL, provider TEXT NOT NULL,
+            state TEXT NOT NULL,                         -- begun, confirmed, failed, cancelled, expired
+            post TEXT NOT NULL,                          -- the sale that it becomes, without the customer, JSON
+            begun TEXT NOT NULL, expires TEXT NOT NULL, settled TEXT, sale TEXT
+        ) WITHOUT ROWID;
+        CREATE INDEX payment_open ON payment (expires) WHERE state = 'begun';
+        CREATE TABLE payment_call (                      -- signed calls that were taken: each once
+            id TEXT PRIMARY KEY, at TEXT NOT NULL
+        ) WITHOUT ROWID;
+        CREATE INDEX payment_call_by_time ON payment_call (at);
+        """,
+    ),
 )
