@@ -39,6 +39,12 @@ def give(db: Connection, customer: str, purpose: Purpose, wording: str, at: str)
     return consent
 
 
+def wording(db: Connection, consent: str) -> str:
+    """The ID of the text that a consent was given to; "" for one that is not there."""
+    row = db.execute("SELECT wording FROM consent WHERE consent = ?", (consent,)).fetchone()
+    return row[0] if row else ""
+
+
 def withdraw(db: Connection, customer: str, purpose: Purpose, at: str) -> bool:
     """Consent ends. False when none was in force."""
     return (

@@ -89,6 +89,11 @@ def add_token(db: Connection, customer: str, token: str) -> None:
     db.execute("INSERT INTO customer_beacon (beacon, customer) VALUES (?, ?)", (f"member:{token}", customer))
 
 
+def drop_token(db: Connection, customer: str) -> None:
+    """Her member code is worth nothing from now on."""
+    db.execute("DELETE FROM customer_beacon WHERE customer = ? AND beacon LIKE 'member:%'", (customer,))
+
+
 def is_unused(db: Connection, customer: str) -> bool:
     """Whether a record was made by registration and nothing hangs on it: no sale, no visit, no coupon."""
     return bool(
@@ -110,9 +115,12 @@ def remove(db: Connection, customer: str) -> None:
 # --- sessions
 
 
-def open_session(db: Connection, hash: str, customer: str, at: str) -> None:
+def open_session(db: Connection, hash: str, customer: str, at: str, *, proved: bool) -> None:
     """A terminal is signed in; the oldest beyond `SESSIONS_EACH` is signed out."""
-    db.execute("INSERT INTO member_session VALUES (?, ?, ?, ?)", (hash, customer, at, at))
+    db.execute(
+        "INSERT INTO member_session (hash, customer, began, used, proved) VALUES (?, ?, ?, ?, ?)",
+        (hash, customer, at, at, proved),
+    )
     db.execute(
         "DELETE FROM member_session WHERE hash IN (SELECT hash FROM member_session WHERE customer = ? "
         "ORDER BY used DESC, began DESC LIMIT -1 OFFSET ?)",
@@ -134,6 +142,11 @@ def session_used(db: Connection, hash: str, at: str) -> None:
 
 def close_session(db: Connection, hash: str) -> None:
     db.execute("DELETE FROM member_session WHERE hash = ?", (hash,))
+
+
+def close_unproved(db: Connection, customer: str) -> int:
+    """Terminals sign out of whose owner nobody knows who she is; returns how many."""
+    return db.execute("DELETE FROM member_session WHERE customer = ? AND NOT proved", (customer,)).rowcount
 
 
 def forget_sessions(db: Connection, before: str) -> int:

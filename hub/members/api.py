@@ -182,7 +182,7 @@ class MemberApi:
             session = None
             if record is not None:
                 self._desk.sign_out(tx, old)
-                session = self._desk.open_session(tx, record)
+                session = self._desk.open_session(tx, record, proved=True)
         if session is None:
             return JSONResponse({"state": State.NONE.value})
         self._dropped(old)

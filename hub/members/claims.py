@@ -3,7 +3,10 @@
 A claim belongs to the terminal that began it (a secret in a cookie). It begins in the same way whether the record is there or
 not. It is confirmed by the code that only the record's mailbox got, or by a clerk, who sees the person: the terminal shows a
 number, the clerk enters it. Confirmed, it signs the terminal in to the record; a new record of that terminal which nothing
-hangs on goes.
+hangs on goes, and what she has agreed to on it goes with her.
+
+Somebody may have registered with her address before she did. Whoever is proven to be the person therefore turns out all
+terminals of the record that are not, with the member code that they show and the consents that they gave.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from enum import StrEnum
 
 from config.hub_settings import HubSettings
 from delivery.engine import Tx
-from hub.database import customers, members, times
+from hub.database import consents, customers, members, times
 from hub.database.members import Claim
 from hub.members import secrets
 from hub.saying import count
@@ -142,10 +145,24 @@ class Claims:
         if found is None or not found.confirmed or found.customer is None:
             return None
         members.end_claim(tx.db, found.hash, times.text(tx.utc))
-        if found.joins is not None and found.joins != found.customer and members.is_unused(tx.db, found.joins):
-            members.remove(tx.db, found.joins)
+        if members.close_unproved(tx.db, found.customer):
+            self._turn_out(tx, found.customer)
+        if found.joins is not None and found.joins != found.customer:
+            self._join(tx, found.joins, found.customer)
         count(tx, self._counters, "members_joined")
         return found.customer
+
+    def _turn_out(self, tx: Tx, record: str) -> None:
+        members.drop_token(tx.db, record)
+        for purpose in consents.purposes(tx.db, record):
+            consents.withdraw(tx.db, record, purpose, times.text(tx.utc))
+        count(tx, self._counters, "members_turned_out")
+
+    def _join(self, tx: Tx, new: str, record: str) -> None:
+        for purpose, consent in consents.purposes(tx.db, new).items():
+            consents.give(tx.db, record, purpose, consents.wording(tx.db, consent), times.text(tx.utc))
+        if members.is_unused(tx.db, new):
+            members.remove(tx.db, new)
 
     def _of(self, tx: Tx, secret: str) -> Claim | None:
         if not 0 < len(secret) <= secrets.SECRET_MAX:

@@ -106,10 +106,13 @@ class Desk:
         )
         return self.claims.begin(tx, None if known == customer else known, joins=customer)
 
-    def open_session(self, tx: Tx, customer: str) -> str:
-        """The secret of a new session. Whatever the terminal had before is worth nothing for it."""
+    def open_session(self, tx: Tx, customer: str, *, proved: bool = False) -> str:
+        """The secret of a new session. Whatever the terminal had before is worth nothing for it.
+
+        `proved`: the person was seen to be who she says (`hub.members.claims`).
+        """
         secret, at = secrets.new_secret(), times.text(tx.utc)
-        members.open_session(tx.db, secrets.hash_of(secret), customer, at)
+        members.open_session(tx.db, secrets.hash_of(secret), customer, at, proved=proved)
         return secret
 
     def signed_in(self, tx: Tx, session: str) -> str | None:

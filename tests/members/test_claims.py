@@ -12,6 +12,7 @@ import pytest
 
 from tests.hub.conftest import Store
 from tests.members.conftest import FORM, KEY, Mailbox, Phone, serving
+from tests.members.test_gateway import closed
 
 pytestmark = pytest.mark.row("A2")
 HANAKO = "hanako@example.com"
@@ -240,3 +241,32 @@ async def test_a_terminal_that_is_signed_in_finds_her_earlier_record(
     assert to == HANAKO
     await with_mail.post("/claim/code", {"code": code})
     assert (await with_mail.me())["customer"] == "C0001"
+
+
+@pytest.mark.row("C11")
+async def test_who_registered_with_her_address_before_her_is_turned_out(phone: Phone, stranger: Phone, desk: httpx.AsyncClient,
+                                                                         store: Store) -> None:  # fmt: skip
+    taken = await stranger.register(consents={"sensing": "sensing-1", "coupons": "coupons-1"})
+    code = (await stranger.me())["code"]["text"]
+    number = (await phone.post("/register", {**FORM, "consents": {"coupons": "coupons-1"}})).json()["claim"]["number"]
+    await desk.post(f"/claims/{number}/confirm", json={"clerk": "c01"})
+    async with stranger.socket() as socket:
+        await phone.get("/claim")
+        me = await phone.me()
+        assert me["customer"] == taken
+        assert me["code"]["text"] != code
+        assert [purpose for purpose, given in me["consents"].items() if given] == ["coupons"]
+        await socket.send("x")
+        assert await closed(socket) == 4401
+    assert (await stranger.get("/me")).status_code == 401
+    assert store.one("SELECT count(*) FROM customer_beacon WHERE customer = ?", taken) == (1,)
+
+
+async def test_both_terminals_of_a_person_who_was_seen_stay(
+    phone: Phone, stranger: Phone, desk: httpx.AsyncClient
+) -> None:
+    for terminal in (phone, stranger):
+        number = (await terminal.post("/sign-in", {"email": HANAKO})).json()["claim"]["number"]
+        await desk.post(f"/claims/{number}/confirm", json={"clerk": "c01"})
+        await terminal.get("/claim")
+    assert (await phone.me())["customer"] == (await stranger.me())["customer"] == "C0001"

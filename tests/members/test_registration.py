@@ -206,7 +206,7 @@ async def test_nobody_registers_without_end(store: Store, phone: Phone) -> None:
 async def test_a_full_disk_says_try_again_and_makes_no_member(
     phone: Phone, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_args: Any) -> None:
+    def full(*_args: Any, **_more: Any) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr("hub.database.members.open_session", full)
@@ -222,7 +222,7 @@ async def test_no_more_than_ten_terminals_of_one_member(store: Store) -> None:
     with store.engine.transaction() as tx:
         for n in range(12):
             at = (store.now + timedelta(minutes=n)).isoformat()
-            members.open_session(tx.db, f"h{n}", "C0001", at)
+            members.open_session(tx.db, f"h{n}", "C0001", at, proved=True)
     assert store.one("SELECT count(*), min(began) > ? FROM member_session", store.now.isoformat()) == (10, 1)
 
 

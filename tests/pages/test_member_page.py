@@ -376,3 +376,60 @@ async def test_the_page_can_be_installed(page: Page, context: BrowserContext) ->
     assert answer["errors"] == []
     errors = await session.send("Page.getInstallabilityErrors")
     assert [each["errorId"] for each in errors["installabilityErrors"] if each["errorId"] != "in-incognito"] == []
+
+
+@pytest.mark.row("A13")
+async def test_a_position_that_is_allowed_later_is_watched_then(browser: Browser, hub: Store, address: str) -> None:
+    async with phone(browser, geolocation=IN_STORE) as context:
+        page = await context.new_page()
+        await register(page, address, consents=("position",))
+        await context.grant_permissions(["geolocation"])
+        await page.reload()
+        assert (await until_heard(hub, "terminal_presence")).event == "arrived"
+
+
+STRAP = """
+class Target extends EventTarget {}
+const characteristic = Object.assign(new Target(), { startNotifications: async () => characteristic });
+const device = Object.assign(new Target(), { gatt: { connect: async () => ({ getPrimaryService: async () => ({
+  getCharacteristic: async (name) => { if (name !== "heart_rate_measurement") throw new Error(name); return characteristic; } }) }) } });
+Object.defineProperty(navigator, "bluetooth", { value: { requestDevice: async ({ filters }) => {
+  if (filters[0].services[0] !== "heart_rate") throw new Error("wrong service"); return device; } } });
+window.strap = {
+  beat: (rate) => { characteristic.value = new DataView(new Uint8Array([0, rate]).buffer);
+                    characteristic.dispatchEvent(new Event("characteristicvaluechanged")); },
+  lose: () => device.dispatchEvent(new Event("gattserverdisconnected")),
+};
+"""
+
+
+@pytest.mark.row("A8")
+async def test_a_heart_rate_strap(context: BrowserContext, hub: Store, address: str) -> None:
+    """The browser's Bluetooth is played by the test: a headless one has none."""
+    await context.add_init_script(STRAP)
+    page = await context.new_page()
+    await register(page, address)
+    await page.locator("#to-settings").tap()
+    await page.locator("#strap").tap()
+    await expect(page.locator("#strap-state")).to_have_text("心拍センサーと接続しています。")
+    await page.evaluate("strap.beat(112)")
+    customer = customer_of(hub)
+    say(hub, "sensing_request", request_of(hub, customer, readings=["heart_rate"]), customer)
+    assert (await until_heard(hub, "sensing_answer")).readings.heart_rate_per_min == 112
+    await page.evaluate("strap.lose()")
+    await expect(page.locator("#strap-state")).to_contain_text("切れました")
+    say(hub, "sensing_request", request_of(hub, customer, "r2", readings=["heart_rate"]), customer)
+    assert (await until_heard(hub, "sensing_answer", 2)).refused == "no_sensors"
+
+
+async def test_in_the_dark_it_is_as_readable(browser: Browser, hub: Store, address: str) -> None:
+    async with phone(browser, color_scheme="dark", permissions=["geolocation"], geolocation=AT_HOME) as context:
+        page = await context.new_page()
+        await page.goto(address)
+        await page.locator("#choice-sensing").check()
+        await page.locator("#choices").scroll_into_view_if_needed()
+        await shoot(page, "register-dark")
+        await register(page, address)
+        [text] = await read_code(page)  # the code stays black on white
+        assert text.startswith("MEMBER:")
+        await shoot(page, "card-dark")

@@ -108,8 +108,9 @@ function guard() {
     app.fence = null;
     return;
   }
-  if (app.fence !== null && JSON.stringify(app.fence.circle) === JSON.stringify(me.circle)) return;
-  app.fence = new Fence(me.circle);
+  const same = app.fence !== null && JSON.stringify(app.fence.circle) === JSON.stringify(me.circle);
+  if (same && senses.watching) return;
+  if (!same) app.fence = new Fence(me.circle);
   senses.watch((place) => {
     const event = app.fence?.hear(place);
     if (event) say(presence(app.me.customer, event));

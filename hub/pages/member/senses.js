@@ -82,9 +82,14 @@ export class Senses {
 
   // --- position all the time, for the store's circle
 
+  get watching() {
+    return this._watch !== null;
+  }
+
+  // Does nothing where the browser has not been allowed to tell; call it again then.
   async watch(hear) {
-    this.unwatch();
     if (!(await this._mayPlace())) return;
+    this.unwatch();
     this._watch = navigator.geolocation.watchPosition(
       ({ coords }) => hear({ latitude_deg: coords.latitude, longitude_deg: coords.longitude, accuracy_m: coords.accuracy }),
       () => {},
