@@ -293,8 +293,6 @@ MIGRATIONS: tuple[Migration, ...] = (
         "hub-10",
         "CREATE TRIGGER visit_removed AFTER DELETE ON visit BEGIN UPDATE recognition SET version = version + 1; END",
     ),
-    # Whether a person was seen to be who she says (at the counter, or by her mailbox) when her terminal signed in.
-    ("hub-11", "ALTER TABLE member_session ADD COLUMN proved INTEGER NOT NULL DEFAULT 0"),
     # What the store sells; a customer's list while she shops; payments on her terminal. A payment names nobody: it outlives her.
     (
         "hub-11",
@@ -339,4 +337,6 @@ MIGRATIONS: tuple[Migration, ...] = (
         CREATE INDEX payment_call_by_time ON payment_call (at);
         """,
     ),
+    # Whether a person was seen to be who she says (at the counter, or by her mailbox) when her terminal signed in.
+    ("hub-12", "ALTER TABLE member_session ADD COLUMN proved INTEGER NOT NULL DEFAULT 0"),
 )
