@@ -8,6 +8,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -153,7 +154,7 @@ class Faults:
         """`kill -9`; one that is just starting again is left alone."""
         pids = self._stage.processes.pids()
         for name in names:
-            if name in pids:
+            with suppress(KeyError, ProcessLookupError):
                 os.kill(pids[name], signal.SIGKILL)
                 self.kills[name] += 1
 

@@ -81,7 +81,10 @@ class People:
             await self._stage.vanish(f"c{customer.number}")
 
     async def _noticed(self, customer: Customer) -> None:
-        sql = f"SELECT count(*) FROM alert WHERE customer = '{customer.id}' AND holder IS NOT NULL"
+        sql = (
+            f"SELECT (SELECT count(*) FROM alert WHERE customer = '{customer.id}' AND holder IS NOT NULL)"
+            f" + (SELECT count(*) FROM trace WHERE visit LIKE '%{customer.id}' AND id LIKE '%.late')"
+        )
         if not customer.vip:
             sql = f"SELECT count(*) FROM visit WHERE customer = '{customer.id}'"
         end = time.monotonic() + NOTICED_S

@@ -33,7 +33,7 @@ class SmallDisk:
         self.free()
         if self.mounted:
             kept = {path.name: path.read_bytes() for path in self.folder.iterdir() if path.is_file()}
-            subprocess.run(["umount", str(self.folder)], check=True)
+            subprocess.run(["umount", "--lazy", str(self.folder)], check=True)  # a reader of ours may still be at it
             for name, content in kept.items():
                 (self.folder / name).write_bytes(content)
 

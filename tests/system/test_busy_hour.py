@@ -27,11 +27,11 @@ OVER_S = 6.0
 FEW = 6
 FIXED = [
     Fault(0.0, "clock", ("edge-exit",), how="7200", for_s=15),
-    Fault(0.0, "clock", ("edge-entrance",), how="-7200", for_s=15),
     Fault(0.0, "clock", ("hub",), how="600", for_s=6),
-    Fault(0.5, "network", ("edge-entrance",), how="black_hole", for_s=2),
+    Fault(1.5, "clock", ("edge-entrance",), how="-7200", for_s=12),
     Fault(1.0, "disk", ("hub",), how="full", for_s=2),
     Fault(2.0, "network", ("hub",), how="half_open", for_s=2),
+    Fault(3.0, "network", ("edge-entrance",), how="black_hole", for_s=2),
     Fault(3.0, "kill", ("edge-exit",), "decision", 0.02),
     Fault(3.1, "kill", ("hub",), "printed"),
     Fault(4.5, "kill", ("sim-printer", "edge-entrance")),
