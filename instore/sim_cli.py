@@ -134,6 +134,9 @@ def day(
         bool, typer.Option("--json", help="progress as JSON too; the last line sums up in any case")
     ] = False,
     folder: Annotated[Path | None, typer.Option("--dir", help="keep all files here")] = None,
+    length_s: Annotated[
+        float | None, typer.Option(min=5, help="how long the doors are open; none: 0.36 s a customer")
+    ] = None,
 ) -> None:
     """A scripted day through real broker and real processes; exit code 0 only if it brought exactly what it had to bring."""
     import asyncio
@@ -142,7 +145,7 @@ def day(
 
     assert scenario is Scenario.ARRIVALS
     with told():
-        raise SystemExit(asyncio.run(play(DayOptions(customers, seed, broker, json_lines, folder))))
+        raise SystemExit(asyncio.run(play(DayOptions(customers, seed, broker, json_lines, folder, length_s))))
 
 
 @app.command()

@@ -40,12 +40,15 @@ class DayOptions:
     broker: str
     json: bool
     folder: Path | None = None
+    length_s: float | None = None
+    """How long the doors are open; None: as long as it takes for so many."""
 
 
 async def play(options: DayOptions) -> int:
     """Play the day; returns the exit code: 0 only when all was as it had to be."""
     configure()
-    script = arrivals(options.seed, options.customers, max(SHORTEST_S, PER_CUSTOMER_S * options.customers))
+    length_s = options.length_s or max(SHORTEST_S, PER_CUSTOMER_S * options.customers)
+    script = arrivals(options.seed, options.customers, length_s)
     wanted = expected(script)
     folder = options.folder or Path(tempfile.mkdtemp(prefix="instore-day-"))
     told = _teller(options.json)
@@ -141,6 +144,6 @@ def _summary(
     found["ok"] = not failure and not any(found["missing"].values()) and not any(found["extra"].values())
     if not found["ok"]:
         found |= {"failure": failure, "folder": str(folder), "again": f"instore sim day --scenario arrivals --customers "
-                  f"{options.customers} --seed {options.seed}",
+                  f"{options.customers} --seed {options.seed}" + (f" --length-s {options.length_s:g}" if options.length_s else ""),
                   "which": {kind: {sort: each[:SHOWN] for sort, each in both.items() if each} for kind, both in differences.items()}}  # fmt: skip
     return found

@@ -18,7 +18,7 @@ from instore.day.script import CLERKS, PLACES, PURPOSES, ROTATION_EXPONENT, Pers
 from instore.demo.hardware import Simulator
 from instore.demo.layout import Layout
 from instore.demo.observer import Observer, get_json
-from instore.demo.processes import Processes, Program
+from instore.demo.processes import Processes, Program, listening
 
 ACCEPT_MS = 300
 FAR_M = 200.0
@@ -54,8 +54,9 @@ class Stage:
         """Everything before the doors open; returns the key of each customer by ID."""
         for name in ("logs", "sim"):
             (self.layout.folder / name).mkdir()
-        for program in (self._broker(), self._program("hub", "hub", "--config", str(self.layout.path("hub.toml")))):
-            self.processes.start(program)
+        self.processes.start(self._broker())
+        await listening(self.layout.broker.host, self.layout.broker.port)
+        self.processes.start(self._program("hub", "hub", "--config", str(self.layout.path("hub.toml"))))
         self._tasks = [asyncio.create_task(run) for run in (self.observer.run(), self.beacons.run(), self.phones.run())]
         await self._ready(["hub"])
         self.processes.start(self._program("phones", "sim", "phones", "--hub", self.layout.hub_url,

@@ -111,6 +111,21 @@ class Processes:
         self._running.clear()
 
 
+async def listening(host: str, port: int, timeout_s: float = 10.0) -> None:
+    """Wait until somebody listens there, or the time is over: it saves everybody's first back-off."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection(host, port)
+                except OSError:
+                    await asyncio.sleep(0.05)
+                else:
+                    writer.close()
+                    await writer.wait_closed()
+                    return
+
+
 def _die_with(parent: int) -> Callable[[], None]:
     """In the child: end when the demo ends, however it ends (prctl PR_SET_PDEATHSIG, Linux)."""
     prctl = ctypes.CDLL(None).prctl

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from typing import Any
 
@@ -15,7 +14,7 @@ from hub.importing import import_customers
 from instore.demo.hardware import Simulator
 from instore.demo.layout import CLERKS, ENTRANCE, EXIT, HEARTBEAT, LANE, Layout
 from instore.demo.observer import Observer, get_json
-from instore.demo.processes import Processes, Program
+from instore.demo.processes import Processes, Program, listening
 from instore.demo.record import Happening, Record
 
 ANSWER_AFTER_MS = 400
@@ -61,27 +60,13 @@ class Stage:
         for program in self._broker():
             self.processes.start(program)
         if self._own_broker:
-            await self._broker_listens()
+            await listening(self.layout.broker.host, self.layout.broker.port)
         runs = [self.observer.run(), *(s.run() for s in (self.gate, self.reader, self.printer, self.beacons))]
         self._tasks = [asyncio.create_task(run) for run in runs]
         if not self._own_broker and (trouble := await self.observer.let_in(LET_IN_S)):
             raise NoBroker(f"--broker: {trouble}")
         for program in self._programs():
             self.processes.start(program)
-
-    async def _broker_listens(self) -> None:
-        place = self.layout.broker
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(10):
-                while True:
-                    try:
-                        _, writer = await asyncio.open_connection(place.host, place.port)
-                    except OSError:
-                        await asyncio.sleep(0.05)
-                    else:
-                        writer.close()
-                        await writer.wait_closed()
-                        return
 
     def _program(self, name: str, *arguments: str, **more: Any) -> Program:
         return Program(name, arguments, self.layout.path(f"logs/{name}.log"), **more)
