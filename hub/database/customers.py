@@ -83,9 +83,3 @@ def took_back(db: Connection, id: str, amount_minor: int, points: int, *, visit:
 def left_with_code(db: Connection, id: str, points: int) -> None:
     """She has passed the lane with an exit code (rows B8, B11)."""
     db.execute("UPDATE customer SET exits = exits + 1, points = points + ? WHERE customer = ?", (points, id))
-
-
-def data_version(db: Connection) -> int:
-    """Changes when another connection (an import) has committed: then what was cached may be wrong."""
-    version: int = db.execute("PRAGMA data_version").fetchone()[0]
-    return version
