@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from config.load import Section, SettingsError, load, parse, read_toml, resolve
 from config.member_settings import MembersSettings
 from config.mqtt import MqttSettings
+from config.shopping_settings import ShoppingSettings
 from config.words import Words
 
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -124,6 +125,7 @@ class HubSettings(Section):
     alerts: AlertSettings = AlertSettings()
     sensing: SensingSettings = SensingSettings()
     members: MembersSettings = MembersSettings()
+    shopping: ShoppingSettings = ShoppingSettings()
     rules: Path
     messages: Path
     incentives: Path
