@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from sqlite3 import Connection
 
+from hub.database import whole
+
 _PHONE = "replace(replace(replace(replace(phone, '-', ''), ' ', ''), '(', ''), ')', '')"
 """As in the index `customer_by_phone`."""
 SESSIONS_EACH = 10
@@ -94,16 +96,18 @@ def drop_token(db: Connection, customer: str) -> None:
     db.execute("DELETE FROM customer_beacon WHERE customer = ? AND beacon LIKE 'member:%'", (customer,))
 
 
+_OWN = {"customer", "member", "member_session", "member_claim", "customer_beacon", "consent"}
+"""What registration itself makes."""
+
+
 def is_unused(db: Connection, customer: str) -> bool:
-    """Whether a record was made by registration and nothing hangs on it: no sale, no visit, no coupon."""
-    return bool(
-        db.execute(
-            "SELECT EXISTS (SELECT 1 FROM member WHERE customer = ?1) "
-            "AND NOT EXISTS (SELECT 1 FROM sale WHERE customer = ?1) "
-            "AND NOT EXISTS (SELECT 1 FROM visit WHERE customer = ?1) "
-            "AND NOT EXISTS (SELECT 1 FROM coupon WHERE customer = ?1)",
-            (customer,),
-        ).fetchone()[0]
+    """Whether a record was made by registration and nothing hangs on it: no sale, no visit, no coupon, nothing else."""
+    if db.execute("SELECT 1 FROM member WHERE customer = ?", (customer,)).fetchone() is None:
+        return False
+    return not any(
+        db.execute(f'SELECT 1 FROM "{table}" WHERE customer = ? LIMIT 1', (customer,)).fetchone()
+        for table in whole.tables_about_customers(db)
+        if table not in _OWN
     )
 
 
