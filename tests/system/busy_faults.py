@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -124,8 +125,10 @@ class Faults:
                 await self._stage.moment(MOMENTS[fault.moment], MOMENT_S)
                 await asyncio.sleep(fault.delay_s)
             self._say(str(fault))
+            self._stage.last_fault = time.monotonic()
             await self._do(fault)
         finally:
+            self._stage.last_fault = time.monotonic()
             self._busy.discard(key)
 
     async def _do(self, fault: Fault) -> None:

@@ -87,6 +87,8 @@ class BusyStage(Stage):
         self.heard: list[tuple[str, dict[str, Any], dict[str, str]]] = []
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.printer = Simulator("printer", layout.path("sim/printer.sock"), self._on_hardware, self._slow_printer)
+        self.last_fault = 0.0
+        """When something was broken or put right, in monotonic seconds."""
         self._moments: dict[str, asyncio.Event] = {}
         self._stack = AsyncExitStack()
 
