@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import structlog
 import websockets.asyncio.server as ws
@@ -251,10 +252,19 @@ async def _cancel(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
+def tell_in_a_line(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """amqtt sends in tasks that nobody waits for; a client that acknowledges nothing for 5 s is no fault of the broker's."""
+    if isinstance(error := context.get("exception"), TimeoutError):
+        log.warning("broker.client_does_not_acknowledge", reason=str(error))
+    else:
+        loop.default_exception_handler(context)
+
+
 async def run_broker(settings: BrokerSettings) -> None:
     """Serves until SIGTERM, SIGINT or cancellation. Raises AddressRefused, PortInUse, CredentialsError."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(tell_in_a_line)
     async with EmbeddedBroker(settings) as broker:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from broker import connection as connection_module
 from broker.credentials import Credentials
-from broker.embedded import BrokerSettings, EmbeddedBroker, loopback_address
+from broker.embedded import BrokerSettings, EmbeddedBroker, loopback_address, tell_in_a_line
 from broker.errors import AddressRefused, CredentialsError, PortInUse
 from contract.access import Principal
 from contract.messages import Role
@@ -176,6 +176,18 @@ async def test_writing_to_a_client_that_is_gone_is_a_lost_connection_in_every_ev
         with pytest.raises(ConnectionResetError):
             await connection_module.TcpWire(reader, writer).write(b"late")
         await connection_module.TcpWire(reader, writer).close()
+
+
+async def test_a_client_that_acknowledges_nothing_is_a_line_and_no_stack_trace(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    loop = asyncio.get_running_loop()
+    with capture_logs() as logs:
+        tell_in_a_line(loop, {"message": "", "exception": TimeoutError("Timeout waiting for PUBACK for packet ID 9")})
+        assert [line["event"] for line in logs] == ["broker.client_does_not_acknowledge"]
+        tell_in_a_line(loop, {"message": "something else", "exception": KeyError("bug")})
+    assert "something else" in caplog.text
+    assert len(logs) == 1
 
 
 async def test_a_stop_leaves_nothing_behind(tmp_path: Path) -> None:
