@@ -22,8 +22,8 @@ def attach(app: FastAPI, hub: Hub, node: Node, who: Callable[..., str], *, mail_
 
     Raises SettingsError when the texts of consent can't be read.
     """
-    # At DEBUG the web server writes every frame and cookie into its log: readings and sessions (row C11).
-    logging.getLogger("uvicorn.error").setLevel(logging.INFO)
+    # Below WARNING the web server writes every frame, cookie and address into its log: readings and sessions (row C11).
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     settings = hub.settings.members
     desk = Desk(hub.settings, load_consents(settings.consents), hub.counters)
     gateway = Gateway(hub, node, desk)
