@@ -21,7 +21,7 @@ Item = tuple[str, bytes]
 QUEUE_MESSAGES, QUEUE_BYTES = 4000, 8 * 1024 * 1024
 """Of one queue. An honest sender has at most `delivery.streams.WINDOW` numbered messages on the way."""
 ALL_MESSAGES, ALL_BYTES = 20_000, 64 * 1024 * 1024
-SHARE, SHARE_URGENT = 128, 16
+SHARE, SHARE_URGENT = 128, 48
 """Messages of one queue in a batch, of sightings and of others: what a scan waits for when somebody floods or comes back with a
 backlog. An exit scan costs the hub five times as much as a sighting."""
 KNOWN_MAX = 4096

@@ -14,11 +14,14 @@ from contract.messages import Stream
 from contract.payloads import Receipt
 from delivery.clock import Clock
 from delivery.journal import Journal
-from delivery.streams import WINDOW, Entry, OutStream
+from delivery.streams import DEEP, PORTION, WINDOW, Entry, OutStream
 from delivery.transaction import Publication
 
 SIGHTINGS_MAX = 200_000
 """Sightings kept while the hub is away: at 300 bytes 60 MB. Beyond, the oldest are dropped, counted and declared."""
+SIGHTINGS_WINDOW = 200
+"""On the way at once: those of a hundred agents have room in a hub's inbox (`delivery.inbox`). With 500 of each, a third of what
+they sent when they all came back was sent in vain."""
 FLUSH_S = 1.0
 """Sightings reach the disk in groups, at most one sync a second (SD cards wear)."""
 FORGET_MOST, FORGET_AGAIN_S = 300, 0.05
@@ -49,7 +52,8 @@ class Outgoing:
         stream = self.streams.get(key)
         if stream is None:
             patient = key[1] == Stream.SIGHTING
-            stream = self.streams[key] = OutStream(jitter=self._jitter, patient=patient)
+            window = SIGHTINGS_WINDOW if patient else WINDOW
+            stream = self.streams[key] = OutStream(jitter=self._jitter, window=window, patient=patient)
         return stream
 
     # --- what comes in
@@ -101,9 +105,16 @@ class Outgoing:
 
     def due(self, now: float) -> Iterator[Publication]:
         """What to put on the wire now."""
-        for stream in self.streams.values():
-            for entry, floor in stream.due(now):
+        for key, stream in self.streams.items():
+            for entry, floor in stream.due(now) if not self._waits(key) else ():
                 yield Publication(entry.topic, self._bytes(entry, floor), 0)
+
+    def _waits(self, key: Key) -> bool:
+        """A backlog of sightings waits for a backlog of what is critical."""
+        if key[1] != Stream.SIGHTING or len(self.streams[key]) <= DEEP:
+            return False
+        critical = self.streams.get((key[0], Stream.CRITICAL))
+        return critical is not None and len(critical) > PORTION
 
     def _bytes(self, entry: Entry, floor: int) -> bytes:
         body = entry.body if entry.body is not None else self._journal.body(entry.row)
@@ -160,7 +171,7 @@ class Outgoing:
 
     def next_deadline(self) -> float | None:
         """When a resend is due (monotonic seconds); None: never."""
-        deadlines = [stream.next_deadline() for stream in self.streams.values()]
+        deadlines = [stream.next_deadline() for key, stream in self.streams.items() if not self._waits(key)]
         return min((d for d in deadlines if d is not None), default=None)
 
     def __len__(self) -> int:
