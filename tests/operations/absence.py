@@ -110,6 +110,8 @@ def drain_figures(found: Drained) -> dict[str, Any]:
         "live_sighting_of_that_agent_ms": summary(found.live_ms[BACK]),
         "agent_mb": round(found.agent_rss_kb / 1024),
         "hub_mb": round(found.hub_rss_kb / 1024),
+        "hub_processor": round(found.hub_cpu, 2),
+        "agent_processor": round(found.agent_cpu, 2),
         "spool_mb": round(found.spool_bytes / MB),
         "hub": found.hub,
     }
@@ -160,8 +162,8 @@ def agents_limits(found: Returned) -> Iterator[Limit]:
 # --- all
 
 
-def main(only: str, short: bool) -> tuple[dict[str, Any], list[Limit]]:
-    figures: dict[str, Any] = dict(machine(Path()))
+def main(only: str, short: bool, folder: Path | None) -> tuple[dict[str, Any], list[Limit]]:
+    figures: dict[str, Any] = dict(machine(folder or Path()))
     limits: list[Limit] = []
     if only in ("", "spool"):
         for name, (per_s, hours) in (SPOOL_SHORT if short else SPOOL).items():
@@ -170,12 +172,12 @@ def main(only: str, short: bool) -> tuple[dict[str, Any], list[Limit]]:
             limits += spool_limits(name, played)
     if only in ("", "drain"):
         say("an agent comes back with its backlog …")
-        drained = uvloop.run(absence_drain.run(None, 20_000 if short else DRAIN_EVENTS, 2.0 if short else 8.0))
+        drained = uvloop.run(absence_drain.run(folder, 20_000 if short else DRAIN_EVENTS, 2.0 if short else 8.0))
         figures["drain"] = drain_figures(drained)
         limits += drain_limits(drained)
     if only in ("", "agents"):
         say("many agents come back at once …")
-        returned = uvloop.run(absence_agents.run(None, *((20, 500, 5.0) if short else (100, 2000, 25.0))))
+        returned = uvloop.run(absence_agents.run(folder, *((20, 500, 5.0) if short else (100, 2000, 25.0))))
         figures["agents"] = agents_figures(returned)
         limits += agents_limits(returned)
     return figures, limits
@@ -185,10 +187,13 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", choices=["spool", "drain", "agents"])
     parser.add_argument("--short", action="store_true", help="two minutes instead of fifteen")
+    parser.add_argument(
+        "--folder", type=Path, help="where the databases of drain and agents lie: run/, on the disk, unless given"
+    )
     parser.add_argument("--json", action="store_true", help="nothing but the last line on standard output")
     given = parser.parse_args()
     quiet()
-    found_figures, found_limits = main(given.only, given.short)
+    found_figures, found_limits = main(given.only, given.short, given.folder)
     if not given.json:
         print(*found_limits, sep="\n")
     kept = all(limit.holds for limit in found_limits)

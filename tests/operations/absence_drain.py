@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sqlite3
 import time
@@ -58,6 +59,9 @@ class Drained:
     spool_bytes: int = 0
     hub: dict[str, int] = field(default_factory=dict)
     left_over: int = 0
+    hub_cpu: float = 0.0
+    agent_cpu: float = 0.0
+    """Share of one processor while it drained."""
     again: int = 0
     critical_s: float = 0.0
     """Until the exits of the absence were told."""
@@ -110,6 +114,12 @@ def fill(store: BenchStore, agent: str, count: int, left: int) -> None:
             engine.flush()
     finally:
         journal.close()
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Run:
@@ -218,6 +228,8 @@ class Run:
     async def drain(self) -> float:
         """Seconds until nothing older than live waits any more. Raises BenchError."""
         began, found = time.monotonic(), self.found
+        pids = (self.hub_pid, self.back.pid)
+        before = [cpu_s(pid) for pid in pids]
         while time.monotonic() - began < PATIENCE_S:
             await asyncio.sleep(0.1)
             found.agent_rss_kb = max(found.agent_rss_kb, rss_kb(self.back.pid))
@@ -225,7 +237,9 @@ class Run:
             if not found.critical_s and self._told() >= 3 * found.exits:
                 found.critical_s = time.monotonic() - began
             if self.watch.waiting.get(BACK, 1000) < 20:
-                return time.monotonic() - began
+                took = time.monotonic() - began
+                found.hub_cpu, found.agent_cpu = ((cpu_s(pid) - b) / took for pid, b in zip(pids, before, strict=True))
+                return took
         raise BenchError(f"{self.watch.waiting.get(BACK)} still wait after {PATIENCE_S:g} s")
 
     def _told(self) -> int:
