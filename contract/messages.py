@@ -138,6 +138,8 @@ CHANNELS: tuple[Channel, ...] = (
          "A coupon in its newest state.", personal=True),
     _row("coupon_kept", "coupon.kept.v1", "customer/{customer}/coupon/kept", p.CouponKept, _CUSTOMER, _HUB,
          "The terminal has kept a coupon.", personal=True),
+    _row("cart", "cart.v1", "customer/{customer}/cart", p.Cart, _HUB, _CUSTOMER,
+         "Her list while she shops, in its newest state.", personal=True),
     _row("terminal_presence", "terminal.presence.v1", "customer/{customer}/presence", p.TerminalPresence, _CUSTOMER, _HUB,
          "The terminal came into, or left, the store's geofence.", personal=True),
 )

@@ -412,6 +412,69 @@ class CouponKept(Payload):
     revision: Annotated[int, Field(ge=1, le=2**53)]
 
 
+class CartName(Payload):
+    """A product's name. Short, so that a list of 80 products is one message."""
+
+    ja: Annotated[str, StringConstraints(max_length=50)]
+    en: Annotated[str, StringConstraints(max_length=50)]
+
+
+class CartLine(Payload):
+    """A product in a customer's list; `amount_minor` of all its pieces, as it stands in the total."""
+
+    product: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    name: CartName
+    quantity: Annotated[int, Field(ge=1, le=999)]
+    price_minor: Count
+    """Of one piece, with or without tax as the store's prices are."""
+    amount_minor: Count
+    tax_per_mille: Annotated[int, Field(ge=0, le=1000)] = 0
+
+
+class CartTax(Payload):
+    """The part of a list that has one rate: `taxed_minor` with its tax, and the tax in it."""
+
+    tax_per_mille: Annotated[int, Field(ge=0, le=1000)]
+    taxed_minor: Count
+    tax_minor: Count
+
+
+class CartPromise(Payload):
+    """What the exit will bring for this list, or what is missing (row B3)."""
+
+    holds: bool
+    title: Bilingual
+    """Of the coupon."""
+    text: Bilingual
+    """The sentence for the list screen."""
+    short_minor: Count = 0
+    """So much more is to be bought; 0 when it holds."""
+
+
+class Cart(Payload):
+    """A customer's list, sent as state to all her terminals: the same again means its newest state (rows B2, B3, B5)."""
+
+    cart: Id
+    customer: Id
+    revision: Annotated[int, Field(ge=1, le=2**53)]
+    """Grows with every change, over all lists of a customer: an older copy that arrives late is to be ignored."""
+    state: Literal["open", "paying", "paid", "cancelled"]
+    lines: Annotated[list[CartLine], Field(max_length=80)] = []
+    total_minor: Count = 0
+    """What is paid, with tax."""
+    tax_minor: Count = 0
+    taxes: Annotated[list[CartTax], Field(max_length=80)] = []
+    prices_include_tax: bool = True
+    promise: CartPromise | None = None
+    payment: Id | None = None
+    """While it is being paid."""
+    pay_until: AwareDatetime | None = None
+    sale: Id | None = None
+    """Once it is paid: the sale whose exit code may be fetched."""
+    exit_code: Literal["none", "ready", "read", "used"] = "none"
+    """Of a paid list: whether a lane has read its exit code, and whether its holder has passed."""
+
+
 class TerminalPresence(Payload):
     """The terminal, by its own position and the store's geofence: the position itself never leaves it (row A13)."""
 

@@ -21,8 +21,8 @@ from hub.importing import ImportReport
 from hub.shopping.codes import CodeRefused, product_code
 
 COLUMNS = ("code", "name", "name_ja", "name_en", "price", "tax", "category", "on_sale")
-NAME_MAX = 60
-"""So that a list of a hundred products fits into one message."""
+NAME_MAX = 50
+"""What a line of `contract.payloads.Cart` takes."""
 PRICE_MAX = 10**9
 BATCH = 2000
 _PERCENT = re.compile(r"(\d{1,2}|100)(?:\.(\d))?%?", re.ASCII)
