@@ -9,7 +9,7 @@ from typing import Any
 
 from simulation.safeguards import in_delivery, in_hub, in_lanes
 
-LIMIT = 40
+LIMIT = 200
 """Within so many seeds a missing safeguard is caught, if it does not say otherwise."""
 
 Out = Callable[[], AbstractContextManager[Any]]
@@ -37,22 +37,22 @@ SAFEGUARDS = (
     Safeguard("epoch per start", "one epoch for ever, numbers from 1 at each start", in_delivery.one_epoch_for_ever),
     Safeguard("resend", "what was lost on the way is never sent again", in_delivery.never_sent_again),
     Safeguard("kept until acknowledged", "what was sent leaves the outbox", in_delivery.forgotten_when_sent),
-    Safeguard("memory follows the disk", "a transaction that comes to nothing is not undone in memory", in_delivery.memory_does_not_follow_the_disk, 100),
+    Safeguard("memory follows the disk", "a transaction that comes to nothing is not undone in memory", in_delivery.memory_does_not_follow_the_disk),
     Safeguard("effect ID at the printer", "a job in doubt is printed again without evidence", in_lanes.blind_reprint),
     Safeguard("paper on disk first", "a print job is not noted before it is begun", in_lanes.paper_not_noted_before_it_is_begun),
-    Safeguard("paper in doubt is told", "paper that a fire alarm interrupts is not told", in_lanes.interrupted_paper_not_told, 100),
-    Safeguard("gate command number", "each try at the gate gets a new number", in_lanes.each_try_a_new_command, 100),
-    Safeguard("used-code list of the lane", "a lane forgets which codes were used", in_lanes.no_list_of_used_codes, 100),
+    Safeguard("paper in doubt is told", "paper that a fire alarm interrupts is not told", in_lanes.interrupted_paper_not_told),
+    Safeguard("gate command number", "each try at the gate gets a new number", in_lanes.each_try_a_new_command),
+    Safeguard("used-code list of the lane", "a lane forgets which codes were used", in_lanes.no_list_of_used_codes),
     Safeguard("lane state on disk", "a lane's state only in memory", in_lanes.lane_state_in_memory_only),
     Safeguard("going on", "a lane begins anew after a restart", in_lanes.nothing_goes_on_after_a_restart),
     Safeguard("gate counters on disk", "the gate's counters only in memory", in_lanes.gate_counters_in_memory_only),
     Safeguard("passage as evidence", "an opening that nobody used is told as a passage", in_lanes.opening_taken_for_passing),
-    Safeguard("late word of the gate", "only the newest transaction waits for a silent gate", in_lanes.only_the_last_silent_transaction, 100),
-    Safeguard("patience with paper", "a lane waits for paper without end", in_lanes.no_patience_with_paper, 100),
+    Safeguard("late word of the gate", "only the newest transaction waits for a silent gate", in_lanes.only_the_last_silent_transaction),
+    Safeguard("patience with paper", "a lane waits for paper without end", in_lanes.no_patience_with_paper),
     Safeguard("offline policy", "a lane waits for the hub without end", in_lanes.no_offline_policy),
     Safeguard("reservation", "a code that one lane holds is given to another", in_hub.no_reservation),
     Safeguard("used codes at the hub", "the hub opens for a used code", in_hub.no_used_codes_at_the_hub),
-    Safeguard("use counts once", "a second passage with a code counts as an exit again", in_hub.use_is_not_checked, 100),
+    Safeguard("use counts once", "a second passage with a code counts as an exit again", in_hub.use_is_not_checked),
     Safeguard("one coupon a code", "each scan of a code brings a new coupon", in_hub.a_coupon_for_every_scan),
     Safeguard("paper is known", "the hub forgets that a coupon was printed", in_hub.paper_is_forgotten),
     Safeguard("release", "what was reserved is never released", in_hub.nothing_is_released),
