@@ -97,7 +97,7 @@ def make_layout(folder: Path, broker: BrokerPlace) -> Layout:
     # On a broker of somebody else a store of its own: nothing of another store there, nor of an earlier demo, is heard.
     store = STORE if broker.username is None else f"demo-{secrets.token_hex(4)}"
     layout = Layout(folder, broker, store, free_port(), secrets.token_urlsafe(24), passwords)
-    for name in ("rules.toml", "messages.toml", "incentives.toml", "customers.csv"):
+    for name in ("rules.toml", "messages.toml", "incentives.toml", "coupons.toml", "customers.csv"):
         shutil.copy(SHIPPED / name, folder / name)
     _write(folder / "hub.toml", _hub(layout))
     _write(folder / "entrance.toml", _entrance(layout))
@@ -149,6 +149,7 @@ database = "hub.sqlite"
 rules = "rules.toml"
 messages = "messages.toml"
 incentives = "incentives.toml"
+coupons = "coupons.toml"
 
 [store]
 id = "{layout.store}"

@@ -14,6 +14,7 @@ from hub.importing import import_customers
 from instore.demo.hardware import Simulator
 from instore.demo.layout import CLERKS, ENTRANCE, EXIT, HEARTBEAT, LANE, Layout
 from instore.demo.observer import Observer, get_json
+from instore.demo.past import HANAKO, READINGS, write_past
 from instore.demo.processes import Processes, Program, listening
 from instore.demo.record import Happening, Record
 
@@ -40,6 +41,8 @@ class Stage:
         self.reader = Simulator("reader", layout.path("sim/reader.sock"), self._on_hardware)
         self.printer = Simulator("printer", layout.path("sim/printer.sock"), self._on_hardware)
         self.beacons = Simulator("beacons", layout.path("sim/beacons.sock"), self._on_hardware, self._place_beacons)
+        self.phones = Simulator("phones", layout.path("sim/phones.sock"), self._on_hardware, self._phone_wakes)
+        self._session = ""
         self.present: dict[str, dict[str, Any]] = {}
         """Customers with a beacon, by its ID: put back when the radio's simulator is new."""
         self.status: dict[str, str] = {}
@@ -57,11 +60,15 @@ class Stage:
         for name in ("logs", "dev", "sim", "receipts"):
             (folder / name).mkdir(exist_ok=True)
         import_customers(self.layout.path("hub.toml"), self.layout.path("customers.csv"), quiet=True)
+        self._session = write_past(self.layout)
         for program in self._broker():
             self.processes.start(program)
         if self._own_broker:
             await listening(self.layout.broker.host, self.layout.broker.port)
-        runs = [self.observer.run(), *(s.run() for s in (self.gate, self.reader, self.printer, self.beacons))]
+        runs = [
+            self.observer.run(),
+            *(s.run() for s in (self.gate, self.reader, self.printer, self.beacons, self.phones)),
+        ]
         self._tasks = [asyncio.create_task(run) for run in runs]
         if not self._own_broker and (trouble := await self.observer.let_in(LET_IN_S)):
             raise NoBroker(f"--broker: {trouble}")
@@ -83,6 +90,8 @@ class Stage:
                           "--state", str(path("sim/printer.json"))),
             self._program("sim-beacons", "sim", "beacons", "--bus", str(path("sim/bus.sock")),
                           "--control", str(path("sim/beacons.sock")), *adapters),
+            self._program("sim-phones", "sim", "phones", "--hub", self.layout.hub_url,
+                          "--control", str(path("sim/phones.sock"))),
             self._program("edge-entrance", "edge", "--config", str(path("entrance.toml")),
                           environment={"DBUS_SYSTEM_BUS_ADDRESS": bus}),
             self._program("edge-exit", "edge", "--config", str(path("exit.toml"))),
@@ -203,6 +212,18 @@ class Stage:
         await beacons.call({"do": "add", "id": "heartbeat", "frame": HEARTBEAT, "interval_ms": 200, "at": [1.0, 0.0]})
         for beacon in list(self.present.values()):
             await beacons.call({"do": "add", **beacon})
+
+    async def _phone_wakes(self, phones: Simulator) -> None:
+        self._tasks.append(asyncio.create_task(self._sign_in(phones), name="her phone"))
+
+    async def _sign_in(self, phones: Simulator) -> None:
+        """Her phone is on. It finds the hub as soon as that is there."""
+        while phones.there.is_set():
+            answer = await phones.call({"do": "sign_in", "phone": HANAKO, "session": self._session})
+            if "error" not in answer:
+                await phones.call({"do": "readings", "phone": HANAKO, "readings": READINGS})
+                return
+            await asyncio.sleep(0.3)
 
     async def appear(self, who: str, frame: str, at: tuple[float, float]) -> None:
         """A customer with a beacon is there."""

@@ -33,10 +33,11 @@ def summary(happenings: Iterable[Happening], receipts: Path, gate_memory: Path) 
     """
     seen = list(happenings)
     in_vain = _distinct(seen, "instore.lane.passage.v1", "scan", outcome="not_passed")
+    treated = _distinct(seen, "instore.alert.v1", "alert", kind="special_treatment")
     counts = {
         "sightings": len(_distinct(seen, "instore.sighting.v1", "beacon", event="arrived")),
         "service_requests": len(_distinct(seen, "instore.alert.v1", "alert", kind="service_request")),
-        "acceptances": len(_distinct(seen, "instore.alert.answer.v1", "alert", answer="accept")),
+        "acceptances": len(_distinct(seen, "instore.alert.answer.v1", "alert", answer="accept") - treated),
         "exit_scans": len(_distinct(seen, "instore.lane.scan.v1", "code_id")),
         "decisions": len(_distinct(seen, "instore.lane.decision.v1", "scan", outcome="open") - in_vain),
         "coupons_printed": len(_distinct(seen, "instore.lane.printed.v1", "coupon", outcome="printed")),
@@ -53,6 +54,8 @@ def summary(happenings: Iterable[Happening], receipts: Path, gate_memory: Path) 
     complete = all(count == 1 for count in counts.values()) and (in_order or recovered)
     return {
         "counts": counts,
+        "treatments": len(treated),
+        "coupons_from_history": len(_distinct(seen, "instore.coupon.issued.v1", "coupon", state="offered")),
         "in_order": in_order,
         "recovered_from_trace": recovered,
         "advert_to_handheld_ms": _between(seen, _first_advert(seen), "instore.alert.v1"),

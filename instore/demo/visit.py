@@ -17,6 +17,8 @@ from instore.demo.stage import Stage
 
 PATIENCE_S = 60.0
 """A visit of the demo that takes longer has failed."""
+TREATED_S = 4.0
+"""So long she stays for a drink, and for a coupon; the demo's readings ask for one, her purchases for the other."""
 STEP_S = 3.0
 """So long a person waits before she tries again or looks around."""
 
@@ -111,6 +113,25 @@ class Play:
         first = await self._until(lambda h: any(alert(state)(h) for state in ("offered", "accepted")))
         visit.times["alert"] = first.mono
         visit.times["accepted"] = (await self._until(alert("accepted"))).mono
+        await self._be_treated(visit)
+
+    async def _be_treated(self, visit: Visit) -> None:
+        """Her phone says how she is, a clerk brings what helps, and a coupon comes. She does not wait for long."""
+        who, began = visit.shopper.customer, visit.times["sighting"] - 1
+
+        def happened(type_: str, **wanted: str) -> Callable[[Happening], bool]:
+            def matches(h: Happening) -> bool:
+                data = h.message.get("data") or {}
+                whose = data.get("customer")
+                whose = whose.get("customer") if isinstance(whose, dict) else whose
+                said = all(data.get(name) == value for name, value in wanted.items())
+                return h.type == type_ and h.mono >= began and said and whose == who
+
+            return matches
+
+        for wanted in (happened("instore.alert.v1", kind="special_treatment", state="accepted"),
+                       happened("instore.coupon.issued.v1", state="offered")):  # fmt: skip
+            await self._record.wait(wanted, TREATED_S)
 
     async def _pay(self, visit: Visit) -> str:
         while True:

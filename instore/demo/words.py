@@ -23,6 +23,14 @@ def tell(happening: Happening) -> str | None:
             return f"handheld   {data.get('message', {}).get('ja', '')} [{data.get('state')}]"
         case "alert.answer":
             return f"handheld   the clerk answers: {data.get('answer')}"
+        case "treatment.decided":
+            return (
+                f"hub        her phone's readings: {data.get('treatment') or 'nothing unusual'} ({data.get('decided')})"
+            )
+        case "coupon.issued":
+            return f"hub        coupon {data.get('coupon')} by what she bought: {data.get('state')}"
+        case "demo.phones":
+            return _phone(message)
         case "lane.scan":
             return f"exit lane  exit code read, sale {data.get('sale')}"
         case "lane.refused":
@@ -61,6 +69,16 @@ def _device(happening: Happening, data: dict[str, Any]) -> str | None:
         return None
     _told[device] = sentence
     return sentence
+
+
+def _phone(message: dict[str, Any]) -> str | None:
+    match message.get("event"):
+        case "answered":
+            return f"her phone  answers with {', '.join(message.get('readings') or [])}"
+        case "coupon":
+            return f"her phone  coupon {message.get('code')}: {message.get('state')}"
+        case _:
+            return None
 
 
 def _process(message: dict[str, Any]) -> str:

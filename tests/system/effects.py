@@ -27,7 +27,7 @@ ONE_OF_EACH = {
 _IN_HUB = {
     "visits": "SELECT count(*) FROM visit",
     "service requests": "SELECT count(*) FROM alert WHERE kind = 'service_request'",
-    "accepted by a clerk": "SELECT count(*) FROM alert WHERE holder = 'c01'",
+    "accepted by a clerk": "SELECT count(*) FROM alert WHERE holder = 'c01' AND kind = 'service_request'",
     "coupons": "SELECT count(*) FROM incentive",
     "coupons committed": "SELECT count(*) FROM incentive WHERE state = 'committed' AND paper = 'printed'",
     "codes used": "SELECT count(*) FROM exit_code WHERE used IS NOT NULL",

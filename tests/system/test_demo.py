@@ -20,6 +20,18 @@ pytestmark = pytest.mark.system
 
 ORDER = ["sighting", "alert", "alert.answer", "lane.scan", "lane.decision", "lane.printed", "lane.opened", "lane.passage",
          "incentive.settled"]  # fmt: skip
+TO_HER_PHONE = ["sighting", "visit.opened", "decision", "coupon.issued", "member.coupon"]
+TO_THE_DRINK = [
+    "sighting",
+    "visit.opened",
+    "decision",
+    "sensing.request",
+    "sensing.answer",
+    "decision",
+    "treatment.decided",
+    "alert",
+    "alert.answer",
+]
 TO_THE_CLERK = ["sighting", "visit.opened", "alert", "alert.answer"]
 TO_THE_STREET = ["sighting", "visit.opened", "sale", "lane.scan", "decision", "lane.decision", "lane.printed", "lane.opened",
                  "lane.passage", "incentive.settled"]  # fmt: skip
@@ -45,10 +57,7 @@ async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         yield broker.url
 
 
-@pytest.mark.row("A5")
-@pytest.mark.row("B12")
-@pytest.mark.row("C7")
-@pytest.mark.row("C9")
+@pytest.mark.row("A5", "A7", "A10", "A11", "B12", "C7", "C9")
 async def test_one_visit_from_the_advertisement_to_the_commit(tmp_path: Path, broker: str) -> None:
     played = await play(tmp_path, "--broker", broker)
     assert played.code == 0, played.story()
@@ -63,6 +72,7 @@ async def test_one_visit_from_the_advertisement_to_the_commit(tmp_path: Path, br
     assert summary["ok"] is True
     assert set(summary["counts"].values()) == {1}, summary
     assert summary["in_order"] is True
+    assert (summary["treatments"], summary["coupons_from_history"]) == (1, 1), "a drink is brought and a coupon given"
     assert 0 < summary["advert_to_handheld_ms"] < 2000
     assert 0 < summary["scan_to_gate_ms"] < 2000
     assert effects(played.folder) == ONE_OF_EACH
@@ -95,7 +105,9 @@ async def explained(folder: Path, coupon: str) -> None:
     settled = last(trace["hops"], "incentive.settled")
     assert coupon in settled["summary"]
     assert ancestry(settled, by_id) == TO_THE_STREET
-    assert ancestry(last(trace["hops"], "alert.answer"), by_id) == TO_THE_CLERK
+    answers = {tuple(ancestry(hop, by_id)) for hop in trace["hops"] if short(hop["type"]) == "alert.answer"}
+    assert answers == {tuple(TO_THE_CLERK), tuple(TO_THE_DRINK)}
+    assert ancestry(last(trace["hops"], "member.coupon"), by_id) == TO_HER_PHONE
     (root,) = [hop for hop in trace["hops"] if hop["cause"] is None]
     assert "advertisement heard" in root["summary"]
     for hop in trace["hops"]:
@@ -105,8 +117,9 @@ async def explained(folder: Path, coupon: str) -> None:
     assert people.code == 0
     lines = people.out.splitlines()
     assert lines[0] == f"visit {trace['visit']}"
-    assert len(lines) == 1 + len(trace["hops"])
-    indents = [next(line.index(f" {name}:") for line in lines[1:] if f" {name}:" in line) for name in TO_THE_STREET]
+    assert lines.index("") == 1 + len(trace["hops"])
+    marks = [" decision: incentive?" if name == "decision" else f" {name}:" for name in TO_THE_STREET]
+    indents = [next(line.index(mark) for line in lines[1:] if mark in line) for mark in marks]
     assert indents == sorted(indents)
 
 

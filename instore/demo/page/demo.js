@@ -49,11 +49,17 @@ function event(happening) {
       set("t-beacon", `${data.event}${data.distance_m ? `, ${data.distance_m.toFixed(1)} m` : ""}`);
       if (data.event === "arrived") { clock.sighting = now; person(125, 160, NAMES[data.beacon?.slice(-4)] ?? "unknown"); }
       break;
-    case "instore.visit.opened.v1": flash("n-hub"); set("t-hub", data.good ? "a good customer ★" : "a visit"); person(330, 250, ""); break;
+    case "instore.visit.opened.v1": flash("n-hub"); set("t-hub", data.good ? "a good customer ★" : "a visit"); person(330, 180, ""); break;
     case "instore.alert.v1":
       flash("n-handheld", 4000); flash("w-alert");
-      set("t-handheld", data.state === "accepted" ? `held by ${data.holder}` : data.state);
-      if (data.state === "offered") time("sighting → handheld", clock.sighting, now);
+      set("t-handheld", `${data.kind === "special_treatment" ? "bring a drink: " : ""}${data.state === "accepted" ? `held by ${data.holder}` : data.state}`);
+      if (data.state === "offered" && data.kind === "service_request") time("sighting → handheld", clock.sighting, now);
+      break;
+    case "instore.treatment.decided.v1": flash("n-hub"); set("t-hub", data.treatment ? `special treatment: ${data.treatment}` : "nothing unusual"); break;
+    case "instore.demo.phones":
+      flash("n-phone", 3000); flash("w-phone");
+      if (message.event === "answered") set("t-phone", "says how she is 体調を伝える");
+      if (message.event === "coupon") set("t-phone", `coupon クーポン ${message.state}`);
       break;
     case "instore.alert.answer.v1": flash("w-answer"); break;
     case "instore.lane.scan.v1": clock.scan = now; flash("n-reader"); flash("w-scan"); set("t-reader", "code read"); person(760, 200, ""); break;
