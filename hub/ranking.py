@@ -54,6 +54,8 @@ class RankRun:
         """Call about once a second."""
         ranking = self._policy().ranking
         wanted = self.today(tx.utc), ranking.key
+        if new := ranks.unranked(tx.db, BATCH):
+            rerank(tx.db, new, ranking, wanted[0])
         if wanted == self._done:
             return
         known = ranks.run(tx.db)

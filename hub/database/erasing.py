@@ -146,9 +146,7 @@ def occurrences(db: Connection, needles: list[str]) -> dict[str, int]:
 
 def marks(db: Connection, customer: str) -> list[str]:
     """Texts by which she is known: ID, name, phone, e-mail, beacons. Not what many share: rank, year of birth, notes."""
-    row = db.execute(
-        "SELECT customer, name, phone, email FROM customer WHERE customer = ?", (customer,)
-    )
+    row = db.execute("SELECT customer, name, phone, email FROM customer WHERE customer = ?", (customer,))
     beacons = db.execute(
         "SELECT beacon FROM customer_beacon WHERE customer = ? UNION SELECT beacon FROM eid_key WHERE customer = ?",
         (customer, customer),

@@ -70,6 +70,12 @@ def after(db: Connection, customer: str, most: int) -> list[str]:
     return [customer for (customer,) in rows]
 
 
+def unranked(db: Connection, most: int) -> list[str]:
+    """Some who have no rank yet: members who have just registered."""
+    rows = db.execute("SELECT customer FROM customer WHERE rank = '' LIMIT ?", (most,))
+    return [customer for (customer,) in rows]
+
+
 def run(db: Connection) -> tuple[str, str, str, bool] | None:
     """How far the newest look at all ranks has come: its day, its rules, up to which customer, done?"""
     row = db.execute("SELECT day, rules, upto, done FROM rank_run").fetchone()

@@ -339,4 +339,5 @@ MIGRATIONS: tuple[Migration, ...] = (
     ),
     # Whether a person was seen to be who she says (at the counter, or by her mailbox) when her terminal signed in.
     ("hub-12", "ALTER TABLE member_session ADD COLUMN proved INTEGER NOT NULL DEFAULT 0"),
+    ("hub-13", "CREATE INDEX customer_unranked ON customer (customer) WHERE rank = ''"),
 )

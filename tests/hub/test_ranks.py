@@ -68,6 +68,15 @@ def test_many_are_looked_at_in_portions_and_a_restart_goes_on(store, monkeypatch
 
 
 @pytest.mark.row("A1")
+def test_who_has_just_registered_has_the_lowest_rank_and_a_reason(store):
+    store.tick()
+    store.journal.db.execute("INSERT INTO customer (customer) VALUES ('C9')")
+    store.tick()
+    assert rank(store, "C9")[0] == "regular"
+    assert rank(store, "C9")[1].startswith("regular: the lowest; for silver: spent >= 100000 (spent is 0)")
+
+
+@pytest.mark.row("A1")
 def test_new_rules_hold_for_all(store):
     store.tick()
     assert change_rules(store, 'when = "spent >= 100000"', 'when = "spent >= 5000"')
