@@ -101,7 +101,10 @@ class ControlServer:
         self._clients[writer] = task
         try:
             while line := await reader.readline():
-                writer.write(_line(await self._answer(line)))
+                answer = _line(await self._answer(line))
+                if writer.is_closing():
+                    break  # the client did not wait; uvloop would raise
+                writer.write(answer)
                 await writer.drain()
         except ValueError:
             writer.write(_line({"error": f"a line is longer than {LINE_LIMIT_BYTES} bytes"}))

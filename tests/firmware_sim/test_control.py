@@ -110,3 +110,22 @@ async def test_calls_end_when_the_simulator_dies(tmp_path):
         await server.close()
         with pytest.raises(ControlError, match="no reply to 'x'"):
             await call
+
+
+async def test_a_client_that_leaves_before_its_reply(tmp_path):
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def slow(request):
+        asked.set()
+        await answer.wait()
+        return {"ok": True}
+
+    path = tmp_path / "x.sock"
+    async with ControlServer(path, commands({"wait": slow, "echo": later})), ControlClient(path) as other:
+        async with ControlClient(path) as leaving:
+            call = asyncio.create_task(leaving.call({"do": "wait"}))
+            await asked.wait()
+        answer.set()
+        with pytest.raises(ControlError):
+            await call
+        assert (await other.call({"do": "echo", "what": 1}))["echo"] == 1

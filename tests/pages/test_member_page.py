@@ -227,6 +227,19 @@ async def test_sign_out_leaves_nothing_and_asks_twice(page: Page, hub: Store) ->
     await until(lambda: len(hub.hub.terminals) == 0)
 
 
+@pytest.mark.row("C11")
+async def test_who_is_erased_finds_nothing_on_her_phone(page: Page, hub: Store) -> None:
+    customer = customer_of(hub)
+    say(hub, "member_coupon", coupon_of(customer), customer)
+    await until_heard(hub, "coupon_kept")
+    with hub.engine.transaction() as tx:
+        tx.db.execute("DELETE FROM customer WHERE customer = ?", (customer,))
+    say(hub, "member_coupon", coupon_of(customer), customer)
+    await expect(page.locator("#register-title")).to_be_visible()
+    assert "佐藤" not in str(await page.evaluate("JSON.stringify(localStorage)"))
+    assert "K7QX" not in str(await page.evaluate("JSON.stringify(localStorage)"))
+
+
 @pytest.mark.row("A2")
 async def test_a_member_on_a_new_phone_is_let_in_at_the_counter(
     context: BrowserContext, address: str, hub: Store
