@@ -16,6 +16,7 @@ from contract.payloads import Alert, Readings, SensingAnswer, SensingRequest, Tr
 from hub.database import consents, times
 from hub.database.consents import Purpose
 from hub.explain import explain
+from hub.rules.condition import Condition, Names
 
 HOT = {"ambient_temperature_c": 31.5, "heart_rate_per_min": 112.0}
 UNWELL = {"speed_m_s": 0.3, "blood_pressure": {"systolic_kpa": 11.0, "diastolic_kpa": 7.0}}
@@ -417,3 +418,15 @@ def test_the_search_would_find_a_reading_that_was_stored(store):
     content = (store.folder / "hub.sqlite-wal").read_bytes()
     found = [canary for canary in canaries() if canary in content]
     assert found == [b"131.713691", struct.pack(">d", 38.1713699)]
+
+
+@pytest.mark.row("C11")
+def test_whatever_an_error_says_of_a_reading_is_not_repeated():
+    class Telling:
+        def execute(self, values: dict) -> bool:
+            raise KeyError(f"there is no {values['heart_rate']}")
+
+    condition = Condition("heart_rate > 1", Names({"heart_rate": 1.0}, {}, frozenset({"heart_rate"})))
+    condition._program = Telling()
+    finding = condition.find({"heart_rate": 131.713691})
+    assert (finding.failed, finding.because) == (True, "heart_rate > 1: KeyError")
