@@ -121,6 +121,12 @@ class Arrivals:
             tx.on_rollback(self.forget)
             count(tx, self._counters, "presences_forgotten")
 
+    def clean(self, tx: Tx) -> None:
+        """Terminals that said nothing for long are not here: one that was switched off never says that it left."""
+        for beacon, visit in visits.heard_long_ago(tx.db, TERMINAL, times.text(tx.utc - STILL_HERE_MAX)):
+            self._lost(tx, beacon, TERMINAL, visit, tx.utc)
+            count(tx, self._counters, "presences_forgotten")
+
     def forget(self) -> None:
         """Drop what is in memory; the database is asked again."""
         self._recognition.forget()

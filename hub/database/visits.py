@@ -111,3 +111,10 @@ def heard_before(db: Connection, agent: str, epoch: str) -> list[tuple[str, str]
     return db.execute(
         "SELECT beacon, visit FROM presence WHERE agent = ? AND epoch != ? ORDER BY beacon", (agent, epoch)
     ).fetchall()
+
+
+def heard_long_ago(db: Connection, agent: str, before: str) -> list[tuple[str, str]]:
+    """(beacon, visit) that this agent heard last before that time."""
+    return db.execute(
+        "SELECT beacon, visit FROM presence WHERE agent = ? AND heard < ? ORDER BY beacon LIMIT 1000", (agent, before)
+    ).fetchall()

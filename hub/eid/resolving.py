@@ -123,10 +123,17 @@ async def keep_ahead(resolver: Resolver, db: Connection, clock: Clock) -> None:
     if beacons := resolver.load(db, clock.utc()):
         gc.freeze()  # half a million identifiers that live for a quarter of an hour: the collector need not look at them
         log.info("rotating beacons can be resolved", beacons=beacons, seconds=round(clock.monotonic() - began, 1))
+    failing = False
     while True:
         try:
             pause_s = resolver.idle(db, clock.utc())
         except sqlite3.Error as error:  # the node says it once, and when it is over
             log.debug("keys of rotating beacons can't be read", error=str(error))
             pause_s = IDLE_S
+        except Exception as error:  # without it customers with such beacons are strangers; the rest of the hub goes on
+            if not failing:
+                log.error("rotating beacons can't be kept ahead of time", error=repr(error), exc_info=True)
+            failing, pause_s = True, IDLE_S
+        else:
+            failing = False
         await asyncio.sleep(pause_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sqlite3
 from datetime import timedelta
 
 import pytest
@@ -10,9 +11,11 @@ import pytest
 from contract.payloads import Detector, Sighting, TerminalPresence, VisitorsCounted
 from hub.database import consents, eids, times, visitors
 from hub.database.consents import Purpose
+from hub.eid import resolving
 from hub.eid.computing import eid
 from hub.eid.keys import read_key
 from hub.eid.resolving import Resolver
+from tests.delivery.real import until
 
 TOKEN = "member:ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 FACE = "face:t-0001"
@@ -198,6 +201,18 @@ def test_the_members_terminal_says_that_it_is_in_the_store(store):
     terminal(store, "left")
     assert store.one("SELECT gone_since IS NOT NULL FROM visit") == (1,)
     assert store.one("SELECT count(*) FROM visit") == (1,)
+
+
+def test_a_terminal_that_was_switched_off_is_not_here_for_ever(store, beacons):
+    agrees(store, Purpose.SERVICE, Purpose.POSITION)
+    terminal(store)
+    store.later(hours=3)
+    sight(store, beacons[0])
+    store.later(hours=2)
+    with store.engine.transaction() as tx:
+        store.hub.clean(tx)
+    assert store.all("SELECT agent FROM presence") == [("entrance",)]  # an agent says itself who leaves
+    assert store.one("SELECT gone_since FROM visit") == (None,)
 
 
 @pytest.mark.row("A13")
@@ -433,6 +448,26 @@ def test_what_is_no_identifier_is_a_strangers(store, rotating, said):
 
 def test_the_name_of_a_beacon_is_no_identifier(store, rotating):
     assert sight(store, rotating.name) == []
+
+
+async def test_whatever_fails_in_it_the_hub_goes_on(store, monkeypatch):
+    import asyncio
+    from collections import Counter
+
+    resolver, calls = Resolver(Counter()), []
+
+    def idle(_db, _now):
+        calls.append(1)
+        if len(calls) < 4:
+            raise [sqlite3.OperationalError("disk"), ZeroDivisionError(), KeyError()][len(calls) - 1]
+        return 0.001
+
+    monkeypatch.setattr(resolver, "idle", idle)
+    monkeypatch.setattr(resolving, "IDLE_S", 0.001)
+    task = asyncio.create_task(resolving.keep_ahead(resolver, store.journal.db, store.engine.clock))
+    await until(lambda: len(calls) >= 8)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def test_portions_are_small(store):
