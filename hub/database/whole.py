@@ -10,6 +10,7 @@ _RECORD = ("customer", "name", "gender", "born", "phone", "email", "language", "
            "rank", "main_clerk", "note", "preferences", "terminal_payments", "exits")  # fmt: skip
 BY_SALE = ("sale_line", "sale_tender", "exit_code", "redemption")
 BY_VISIT = ("presence", "trace")
+BY_CART = ("cart_line", "payment")
 SECRETS = frozenset({"identity_key", "hash", "code_hash"})
 """Columns that open something: they are no data about her, and an export is a file that gets copied."""
 
@@ -102,6 +103,8 @@ def everything(db: Connection, customer: str) -> dict[str, list[dict[str, Any]]]
         _add(found, db, table, "sale IN (SELECT sale FROM sale WHERE customer = ?)", customer)
     for table in BY_VISIT:
         _add(found, db, table, "visit IN (SELECT visit FROM visit WHERE customer = ?)", customer)
+    for table in BY_CART:
+        _add(found, db, table, "cart IN (SELECT cart FROM cart WHERE customer = ?)", customer)
     _add(found, db, "alert_clerk", "alert IN (SELECT alert FROM alert WHERE customer = ?)", customer)
     return found
 
