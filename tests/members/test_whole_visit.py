@@ -14,6 +14,7 @@ import structlog
 from contract.payloads import Sighting
 from firmware_sim.phones import PhonesSim
 from hub.importing import import_file
+from hub.offers.redeeming import RedeemPost
 from tests.hub.conftest import Store, folder
 from tests.members.conftest import serving
 
@@ -113,3 +114,25 @@ async def test_her_phone_says_that_she_is_here_with_consent(visit: Visit) -> Non
     await visit.phones.command({"do": "presence", "phone": "p", "event": "arrived"})
     await visit.seconds(3)
     assert [message.data.customer for message in visit.store.of("visit_opened")] == [customer]
+
+
+LINES = [{"product": "4901", "name": "茶碗", "category": "tableware", "quantity": 2, "amount_minor": 3000}]
+
+
+@pytest.mark.row("A2", "A11")
+async def test_a_coupon_from_what_she_bought_is_on_her_phone_and_is_used(visit: Visit) -> None:
+    customer = await visit.member("service", "coupons")
+    visit.store.sell(customer=customer, lines=LINES)
+    visit.at_the_reader()
+    await visit.seconds(2)
+    told = await visit.until("coupon")
+    assert told["state"] == "offered"
+    [kept] = (await visit.phones.command({"do": "coupons", "phone": "p"}))["coupons"]
+    assert (kept["customer"], kept["code"]) == (customer, told["code"])
+    assert visit.store.one("SELECT kept FROM coupon WHERE coupon = ?", told["coupon"]) == (told["revision"],)
+    await visit.phones.command({"do": "off", "phone": "p"})
+    with visit.store.engine.transaction() as tx:
+        post = RedeemPost.model_validate({"sale": "S-2", "customer": customer})
+        assert visit.store.hub.redeeming.redeem(tx, told["code"], post, "pos-1").usable
+    await visit.phones.command({"do": "on", "phone": "p"})
+    assert (await visit.until("coupon"))["state"] == "redeemed"
