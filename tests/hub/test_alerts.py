@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from contract.payloads import AlertState as S
-from hub.database import alerts as alert_rows
 from hub.database import consents, coupons, times
 from hub.database.consents import Purpose
 from hub.database.coupons import CouponRow
@@ -319,41 +318,3 @@ def test_no_clerk_reads_of_a_coupon_of_who_objected_meanwhile(store, beacons):
     assert alerts(store.listen()) == []
     assert store.counters["requests_without_consent"] == 1
     assert "no request: she has not agreed to be recognised on arrival" in why(store)
-
-
-# --- what it costs
-
-
-@pytest.mark.row("A7")
-def test_a_visit_reads_its_customer_once(store, beacons):
-    asked: list[str] = []
-    store.journal.db.set_trace_callback(asked.append)
-    store.sight(beacons[0])
-    store.journal.db.set_trace_callback(None)
-    of = [sql for sql in asked if sql.startswith("SELECT")]
-    assert sum("FROM customer WHERE" in sql and "spent_minor" in sql for sql in of) == 1
-    assert sum("FROM deputy" in sql for sql in of) == 1
-    assert sum("alert_clerk" in sql for sql in of) == 0
-    assert not any("sensing" in sql or "'sensing'" in sql for sql in asked)
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments"),
-    [
-        ("left", ("2026-03-01",)),
-        ("past", ("2026-03-01", "2026-03-01")),
-        ("to_escalate", ("2026-03-01",)),
-        ("to_send_again", ("2026-03-01", "2026-03-01")),
-        ("of_clerk", ("c01", "2026-03-01")),
-        ("bought", ()),
-        ("open_count", ()),
-    ],
-)
-def test_a_tick_never_reads_the_alerts_of_all_years(store, name, arguments):
-    asked: list[str] = []
-    store.journal.db.set_trace_callback(asked.append)
-    getattr(alert_rows, name)(store.journal.db, *arguments)
-    store.journal.db.set_trace_callback(None)
-    plan = [row[3] for row in store.all(f"EXPLAIN QUERY PLAN {asked[0]}")]
-    assert any("alert_open" in step for step in plan), plan
-    assert not [step for step in plan if step.startswith("SCAN alert") and "alert_open" not in step], plan

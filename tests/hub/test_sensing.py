@@ -2,75 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import struct
-
 import pytest
-import structlog
 
-from config.hub_settings import load_hub
-from contract import topics
-from contract.envelope import Message, encode, source_of
-from contract.messages import BY_NAME
-from contract.payloads import Alert, Readings, SensingAnswer, SensingRequest, TreatmentDecided
+from contract.payloads import TreatmentDecided
 from hub.database import consents, times
 from hub.database.consents import Purpose
 from hub.explain import explain
-from hub.rules.condition import Condition, Names
+from tests.hub.sensing_steps import HOT, UNWELL, WELL, agree, answer, asked, connect, heard, settings, visit
 
-HOT = {"ambient_temperature_c": 31.5, "heart_rate_per_min": 112.0}
-UNWELL = {"speed_m_s": 0.3, "blood_pressure": {"systolic_kpa": 11.0, "diastolic_kpa": 7.0}}
-WELL = {**HOT, "heart_rate_per_min": 70.0, **UNWELL, "speed_m_s": 1.4}
-
-
-def agree(store, customer: str = "C0001") -> str:
-    with store.engine.transaction() as tx:
-        consents.give(tx.db, customer, Purpose.SERVICE, "v1", times.text(tx.utc))
-        return consents.give(tx.db, customer, Purpose.SENSING, "v1", times.text(tx.utc))
-
-
-def connect(store, customer: str = "C0001") -> list[Message]:
-    store.hub.terminals.came(customer)
-    with store.engine.transaction() as tx:
-        for told in store.hub.on_terminal:
-            told(customer, tx)
-    return [message for message in store.listen() if message.channel.name == "sensing_request"]
-
-
-def settings(store, **values: object) -> None:
-    """Other settings of sensing, in a new process."""
-    path = store.folder / "hub.toml"
-    lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in values.items())
-    path.write_text(path.read_text().replace("[sensing]\nwait_s = 30\n", f"[sensing]\n{lines}\n"))
-    store.settings = load_hub(path)
-    store.restart()
-
-
-def asked(store) -> SensingRequest:
-    (message,) = [each for each in store.tick() if each.channel.name == "sensing_request"]
-    return message.data
-
-
-def answer(store, request: SensingRequest, readings: dict, *, by: str = "C0001", **more) -> str:
-    data = SensingAnswer(
-        request=request.request, customer=more.pop("customer", by), readings=Readings(**readings), **more
-    )
-    return store.terminal(by, "sensing_answer", data)
-
-
-@pytest.fixture
-def visit(store, beacons):
-    """A visit of a good customer who has agreed, with her terminal there."""
-    store.consent = agree(store)
-    connect(store)
-    store.sight(beacons[0])
-    return store
-
-
-def heard(store, name: str) -> list:
-    store.listen()
-    return [message.data for message in store.of(name)]
-
+__all__ = ["visit"]
 
 # --- the way from a reading to a drink
 
@@ -160,106 +100,6 @@ def test_one_trace_from_the_visit_to_the_drink(visit):
     assert "readings of heart_rate ambient_temperature" in text
     assert "thirsty: yes, ambient_temperature >= 30 and heart_rate >= 100" in text
     assert "to c01 (main): special treatment for C0001" in text
-
-
-# --- nothing is left of a reading
-
-CANARY = {
-    "position": {"latitude_deg": 35.671236913, "longitude_deg": 139.765013717, "accuracy_m": 7.31369},
-    "speed_m_s": 0.2713693,
-    "acceleration_m_s2": 1.9313697,
-    "body_temperature_c": 38.1713699,
-    "blood_pressure": {"systolic_kpa": 10.1713691, "diastolic_kpa": 6.3713695},
-    "heart_rate_per_min": 131.713691,
-    "ambient_temperature_c": 33.1713697,
-    "humidity_percent": 71.3713693,
-    "air_pressure_hpa": 1009.713699,
-}
-
-
-def canaries() -> list[bytes]:
-    """Each reading as text and as a database, a packet or a memory would hold it; also in the other units of rules."""
-    flat = [value for value in CANARY.values() if isinstance(value, float)]
-    for inner in (CANARY["position"], CANARY["blood_pressure"]):
-        flat += inner.values()
-    flat += [10.1713691 / 0.133322387415, 6.3713695 / 0.133322387415, 0.2713693 * 3.6]
-    found = [str(value)[:10].encode() for value in flat]
-    return found + [struct.pack(form, value) for value in flat for form in (">d", "<d")]
-
-
-@pytest.mark.row("C11")
-@pytest.mark.row("A8")
-@pytest.mark.parametrize("case", ["taken", "late", "foreign", "text", "out of range", "rule fails", "withdrawn"])
-def test_canaries_in_every_reading_are_found_nowhere(visit, beacons, case, caplog, capsys):
-    rules = visit.settings.rules
-    if case == "rule fails":
-        when = "int(string(heart_rate)) > 300"
-        more = f'\n[[treatment]]\nname = "broken"\nwhen = "{when}"\nmessage = "drink"\n'
-        text = rules.read_text().replace("# 特別な待遇", f"{more}\n# 特別な待遇", 1)
-        rules.write_text(text)
-        assert visit.policy.check(), visit.policy.problem
-    request = asked(visit)
-    wire: list[bytes] = []
-    outgoing = visit.engine.poll
-    visit.engine.poll = lambda: [wire.append(each.topic.encode() + each.payload) or each for each in outgoing()]
-    with structlog.testing.capture_logs() as logs:
-        if case == "late":
-            visit.later(seconds=31)
-        if case == "withdrawn":
-            with visit.engine.transaction() as tx:
-                consents.withdraw(tx.db, "C0001", Purpose.SENSING, times.text(tx.utc))
-        by = "C0002" if case == "foreign" else "C0001"
-        if case in ("text", "out of range"):
-            bent = {**CANARY, "heart_rate_per_min": "131.713691" if case == "text" else 9131.713691}
-            refused = visit.engine.from_terminal("C0001", *bent_answer(visit, request, bent))
-            assert refused == "schema"
-        else:
-            assert answer(visit, request, CANARY, by=by) == ""
-        visit.later(seconds=11)
-        visit.tick()
-        visit.handheld("c01")
-        visit.sell(lines=[{"product": "p", "amount_minor": 3000}])
-        visit.tick()
-        with visit.engine.transaction() as tx:
-            visit.hub.say_state(tx, visit.engine.counters)
-        visit.listen()
-    assert (visit.one("SELECT count(*) FROM alert WHERE kind = 'special_treatment'")[0] == 1) == (
-        case in ("taken", "rule fails")
-    )
-    files = [path for path in visit.folder.rglob("*") if path.is_file()]
-    assert {path.name for path in files} >= {"hub.sqlite", "hub.sqlite-wal"}
-    places = {path.name: path.read_bytes() for path in files}
-    visit.journal.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    places |= {f"{path.name} after a checkpoint": path.read_bytes() for path in files if path.exists()}
-    printed = capsys.readouterr()
-    places |= {"wire": b"".join(wire), "logs": repr(logs).encode(), "log": caplog.text.encode(),
-               "printed": (printed.out + printed.err).encode(), "explained": explain(visit.settings.database).text().encode()}  # fmt: skip
-    assert b"C0001" in places["wire"]
-    for canary in canaries():
-        found = [place for place, content in places.items() if canary in content]
-        assert not found, f"{canary} is in {found}"
-    if case == "rule fails":
-        assert visit.counters["rules_failed"] == 1
-        assert "could not be computed: broken: " in visit.one("SELECT decided FROM sensing")[0]
-
-
-def bent_answer(store, request: SensingRequest, readings: dict) -> tuple[str, bytes]:
-    """What the contract refuses to make."""
-    channel, ids = BY_NAME["sensing_answer"], {"customer": "C0001"}
-    data = SensingAnswer(request=request.request, customer="C0001")
-    body = json.loads(encode(Message(channel, ids, data, "bent-1", source_of(channel, ids))))
-    body["data"]["readings"] = readings
-    return topics.topic(channel, "ginza", **ids), json.dumps(body).encode()
-
-
-@pytest.mark.row("C11")
-def test_a_clerk_is_told_the_treatment_and_no_reason(visit):
-    answer(visit, asked(visit), CANARY)
-    alerts = [data for data in heard(visit, "alert") if isinstance(data, Alert) and data.kind == "special_treatment"]
-    assert alerts
-    for alert in alerts:
-        assert "heart" not in alert.model_dump_json()
-        assert "30" not in alert.message.en
 
 
 # --- answers that are not to be taken
@@ -408,25 +248,3 @@ def test_asked_again_in_a_long_visit_each_treatment_once(store, beacons):
         ("drink",), ("rest_room",)]  # fmt: skip
     assert store.counters["requests_repeated"] == 1
     assert "no request: she was asked for drink today already" in explain(store.settings.database).text()
-
-
-@pytest.mark.row("C11")
-def test_the_search_would_find_a_reading_that_was_stored(store):
-    with store.engine.transaction() as tx:
-        tx.db.execute("CREATE TABLE leak (number REAL, text TEXT)")
-        tx.db.execute("INSERT INTO leak VALUES (?, ?)", (38.1713699, "131.713691"))
-    content = (store.folder / "hub.sqlite-wal").read_bytes()
-    found = [canary for canary in canaries() if canary in content]
-    assert found == [b"131.713691", struct.pack(">d", 38.1713699)]
-
-
-@pytest.mark.row("C11")
-def test_whatever_an_error_says_of_a_reading_is_not_repeated():
-    class Telling:
-        def execute(self, values: dict) -> bool:
-            raise KeyError(f"there is no {values['heart_rate']}")
-
-    condition = Condition("heart_rate > 1", Names({"heart_rate": 1.0}, {}, frozenset({"heart_rate"})))
-    condition._program = Telling()
-    finding = condition.find({"heart_rate": 131.713691})
-    assert (finding.failed, finding.because) == (True, "heart_rate > 1: KeyError")
