@@ -124,6 +124,26 @@ class LaneMessages(Section):
         return self
 
 
+class ShoppingMessages(Section):
+    """What the list on a customer's terminal says of the coupon (row B3). Places: {title} of the coupon, {amount} that is missing."""
+
+    coupon: Words = Words(
+        ja="退店処理を行うと、次回使える「{title}」を差し上げます。",
+        en="Scan out with your exit code and receive for your next purchase: {title}.",
+    )
+    more: Words = Words(
+        ja="あと{amount}お買い上げのうえ退店処理を行うと、次回使える「{title}」を差し上げます。",
+        en="Buy {amount} more and scan out with your exit code to receive for your next purchase: {title}.",
+    )
+
+    @model_validator(mode="after")
+    def _places(self) -> ShoppingMessages:
+        for words, allowed in ((self.coupon, ("title",)), (self.more, ("title", "amount"))):
+            for text in (words.ja, words.en):
+                check_places(text, allowed)
+        return self
+
+
 class MessagesFile(Section):
     """`messages.toml`."""
 
@@ -131,6 +151,7 @@ class MessagesFile(Section):
     """Stands for the name of a customer who is not known."""
     clerk: ClerkMessages
     lane: LaneMessages
+    shopping: ShoppingMessages = ShoppingMessages()
     treatment: Annotated[dict[Name, Words], Field(default_factory=dict, max_length=100)]
     """The message table (row A10): what a clerk is asked to do for a good customer. Places: {name}."""
 

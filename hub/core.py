@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from config.hub_settings import HubSettings
 from contract.envelope import Message
-from contract.payloads import AgentStatus, ClientState, HubStatus
+from contract.payloads import AgentStatus, ClientState, HubStatus, LanePassage, LaneScan
 from delivery.engine import Tx
 from hub.arrivals import Arrivals
 from hub.database import alerts, members, times, trace
@@ -30,6 +30,8 @@ from hub.rules.policy import Policy
 from hub.saying import count
 from hub.scans import Scans
 from hub.sensing import Sensing
+from hub.shopping.carts import Carts
+from hub.shopping.payments import Payments
 from hub.visitors import Visitors
 
 COUNTERS_SHOWN = 64
@@ -60,7 +62,13 @@ class Hub:
         self.terminals = Terminals()
         """Whose terminals are connected now."""
         self.sensing = Sensing(settings.sensing, policy, self.requests, self.terminals.is_there, self.counters)
-        self.on_terminal: list[Callable[[str, Tx], None]] = [self.offers.on_terminal, self.sensing.on_terminal]
+        self.carts = Carts(settings, self.purchases, self.terminals.is_there, self.counters)
+        self.payments = Payments(settings, self.carts, self.purchases, self.counters)
+        self.on_terminal: list[Callable[[str, Tx], None]] = [
+            self.offers.on_terminal,
+            self.sensing.on_terminal,
+            self.carts.on_terminal,
+        ]
         """(customer, tx): called when a terminal of hers has connected, to say what is open."""
         self.agents: dict[str, ClientState] = {}
         self.fleet = Fleet()
@@ -68,11 +76,11 @@ class Hub:
             "sighting": self.arrivals.take,
             "terminal_presence": self.arrivals.on_terminal,
             "visitors_counted": self.visitors.on_counted,
-            "lane_scan": self.scans.on_scan,
+            "lane_scan": self._on_scan,
             "lane_refused": self.passages.on_refused,
             "lane_printed": self.passages.on_printed,
             "lane_opened": self.passages.on_opened,
-            "lane_passage": self.passages.on_passage,
+            "lane_passage": self._on_passage,
             "alert_answer": self.requests.on_answer,
             "clerk_status": self.requests.on_clerk_status,
             "coupon_kept": self.offers.on_kept,
@@ -87,6 +95,16 @@ class Hub:
         handler = self._handlers.get(message.channel.name)
         if handler is not None:
             handler(message, tx)
+
+    def _on_scan(self, message: Message, tx: Tx) -> None:
+        self.scans.on_scan(message, tx)
+        assert isinstance(message.data, LaneScan)
+        self.carts.on_scan(message.data, tx)
+
+    def _on_passage(self, message: Message, tx: Tx) -> None:
+        self.passages.on_passage(message, tx)
+        assert isinstance(message.data, LanePassage)
+        self.carts.on_passage(message.data.scan, tx)
 
     def _on_heartbeat(self, message: Message, tx: Tx) -> None:
         self.fleet.on_heartbeat(message, tx)
@@ -124,10 +142,14 @@ class Hub:
         self.offers.tick(tx)
         self.rank_run.tick(tx)
         self.forgetting.tick(tx)
+        self.payments.tick(tx)
+        self.carts.tick(tx)
 
     def clean(self, tx: Tx) -> int:
         """Delete old traces, and sessions that nobody uses, a bounded number at a time; returns how many. Call now and then."""
         self.forgetting.clean(tx)
+        self.payments.clean(tx)
+        self.carts.clean(tx)
         self.arrivals.clean(tx)
         unused = members.forget_sessions(tx.db, times.text(tx.utc - timedelta(days=SESSION_DAYS)))
         return unused + trace.forget(tx.db, times.text(tx.utc - timedelta(days=self.settings.trace_days)))

@@ -31,12 +31,12 @@ from contract.payloads import (
 )
 from delivery.engine import Tx
 from hub import coupons
-from hub.arrivals import rule_values
 from hub.database import customers, lanes, sales, times, visits
 from hub.database.customers import Customer
 from hub.database.lanes import IncentiveRow, ScanRow
 from hub.database.sales import CodeRow, SaleRow
 from hub.days import plausible, recent_day
+from hub.incentive_values import incentive_values
 from hub.passages import Passages
 from hub.rules.policy import Policy
 from hub.saying import count, decided, heard, sale_hop, say
@@ -164,7 +164,10 @@ class Scans:
             return cause, again, self._receipt(tx, asked, rule, again) if rule and again else []
         if asked.sale is None:
             return decided(tx, asked.visit, id, "incentive", "none: the sale is not known"), None, []
-        decision, rule = self._policy().incentive(self._values(asked))
+        policy = self._policy()
+        decision, rule = policy.incentive(
+            incentive_values(asked.customer, asked.sale.amount_minor, asked.sale.paid_on, policy)
+        )
         cause = decided(tx, asked.visit, id, "incentive", f"incentive? {decision}")
         if rule is None:
             return cause, None, []
@@ -173,19 +176,6 @@ class Scans:
         lanes.add_incentive(tx.db, row)
         count(tx, self._counters, "incentives_reserved")
         return cause, row, self._receipt(tx, asked, rule, row)
-
-    def _values(self, asked: _Asked) -> dict[str, bool | int | float | str]:
-        """What incentive rules may know (`hub.rules.policy.PURCHASE`)."""
-        assert asked.sale is not None
-        someone = asked.customer or customers.NOBODY
-        return {
-            **rule_values(someone, self._policy()),
-            "amount": asked.sale.amount_minor,
-            "paid_on": asked.sale.paid_on,
-            "member": asked.customer is not None,
-            "terminal_payments": someone.terminal_payments,
-            "exits": someone.exits,
-        }
 
     def _receipt(self, tx: Tx, asked: _Asked, rule: IncentiveRule, row: IncentiveRow) -> list[ReceiptLine]:
         language = asked.customer.language if asked.customer else self._settings.store.language
