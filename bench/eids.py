@@ -1,6 +1,6 @@
 """Rotating beacons: how long the table of a store's identifiers takes to build, to keep, and to ask, beside bare AES.
 
-`python -m bench.eids`; the ratio is to the same number of bare AES blocks in the same run, each with a key of its own.
+`instore bench eids`; the ratio is to the same number of bare AES blocks in the same run, each with a key of its own.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def measure(beacons: int) -> dict[str, float]:
     began = cpu()
     for each in said:
         table.resolve(each, NOW + 1027)
+    gc.unfreeze()
     return {
         "beacons": beacons, "identifiers": table.entries, "build_s": round(build_s, 2),
         "build_us_per_aes_block": round(build_s / blocks * 1e6, 2), "bare_us_per_aes_block": round(bare_us, 2),

@@ -213,6 +213,15 @@ def throughput(json: Json = False, seconds: Annotated[float, typer.Option(help="
         raise SystemExit(main(as_json=json, seconds=seconds))
 
 
+@bench.command()
+def eids(json: Json = False, count: Annotated[int, typer.Option(min=100, help="how many beacons")] = 100_000) -> None:
+    """The table of rotating beacons: built, kept ahead of time, asked, beside bare AES in the same run."""
+    from bench.eids import main
+
+    with told():
+        raise SystemExit(main(count, as_json=json))
+
+
 @bench.command("customers")
 def bench_customers(
     json: Json = False, count: Annotated[int, typer.Option(min=100, help="how many customers")] = 100_000

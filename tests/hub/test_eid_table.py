@@ -277,3 +277,12 @@ def test_many_beacons_of_all_kinds_by_chance(seed):
         found = table.resolve(says(key, at, off_s if rng.random() < 0.1 else 0.0), at)
         assert found is not None, (seed, at, key)
         assert found.name == key.name
+
+
+def test_the_measurement_runs():
+    from bench.eids import measure
+
+    found = measure(200)
+    assert found["beacons"] == 200
+    assert found["identifiers"] >= 600
+    assert found["ratio"] > 0
