@@ -331,17 +331,20 @@ def test_numbers():
 def test_the_examples_of_the_manual_are_rules(settings):
     """docs/rules.md: what stands there in TOML is read, and decides."""
     blocks = re.findall(r"```toml\n# (\S+)\n(.*?)```", DOCS.read_text(), re.DOTALL)
-    assert [name for name, _ in blocks] == ["rules.toml", "rules.toml", "messages.toml", "hub.toml"]
+    assert [name for name, _ in blocks] == ["rules.toml", "rules.toml", "messages.toml", "coupons.toml", "hub.toml"]
     words = settings.messages.read_text()
     table = blocks[2][1].replace("[treatment]\n", "")
     settings.messages.write_text(re.sub(r"(?s)\[treatment\]\n.*?\n\n", f"[treatment]\n{table}\n", words))
+    assert settings.coupons is not None
+    settings.coupons.write_text(blocks[3][1])
     policy = with_rules(settings, blocks[0][1] + blocks[1][1])
+    assert [rule.name for rule in policy.coupons.file.coupon] == ["womens-clothes-40s", "tableware"]
     assert [name for name, _ in policy.good] == ["by-rank", "comes-often-and-buys", "either"]
     cold = {**customer(rank=2), "ambient_temperature": 4.0, "humidity": 95.0}
     assert policy.treat(cold)[1].message == "warm_towel"
     hub = settings.rules.parent / "hub.toml"
     kept = re.sub(r"(?s)\[alerts\].*?\n\n\[sensing\].*?\n\n", "", hub.read_text())
-    hub.write_text(f"{kept}\n{blocks[3][1]}")
+    hub.write_text(f"{kept}\n{blocks[4][1]}")
     read = load_hub(hub)
     assert (read.alerts.escalate_to, read.sensing.every_s) == ("floor_managers", 1800)
     for name in re.findall(
