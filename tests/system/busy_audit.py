@@ -101,7 +101,7 @@ def _people(seen: Evidence) -> Iterator[str]:
 def _sales(hub: sqlite3.Connection, seen: Evidence) -> Iterator[str]:
     """What the hub answered for is in its books, once."""
     posted = {one.sale: one.customer.amount_minor for one in seen.told if one.paid}
-    booked = dict(_rows(hub, "SELECT sale, amount_minor FROM sale"))
+    booked = dict(_rows(hub, "SELECT sale, amount_minor FROM sale WHERE sale LIKE 'S%'"))
     if posted != booked:
         yield f"sales acknowledged and not booked {posted.items() - booked.items()}, the other way {booked.items() - posted.items()}"
 

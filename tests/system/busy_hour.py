@@ -38,6 +38,8 @@ from tests.system.store import ask
 
 SETTLE_S = 90.0
 """So long after the last fault nothing may wait any more."""
+FIRST = 11
+"""Number of the first customer; the demo's own customers with their past come before."""
 SMALL = 0.2
 """Share of purchases below what brings a slip."""
 
@@ -75,7 +77,7 @@ def crowd(rng: Random, count: int) -> list[Customer]:
     """Half of them VIPs, a third members, the others nobody knows."""
     kinds = [number % 6 for number in range(1, count + 1)]
     return [Customer(number, kind < 5, kind < 3, rng.randrange(300, 1000) if rng.random() < SMALL else rng.randrange(1000, 20000))
-            for number, kind in enumerate(kinds, 1)]  # fmt: skip
+            for number, kind in enumerate(kinds, FIRST)]  # fmt: skip
 
 
 @dataclass

@@ -18,6 +18,7 @@ from typing import Any
 
 from instore.demo.hardware import Simulator
 from instore.demo.layout import BEACONS, CLERKS, BrokerPlace, Layout, make_layout
+from instore.demo.past import HANAKO
 from instore.demo.processes import RESTART_S, Processes, Program
 from instore.demo.record import Record
 from instore.demo.stage import Stage
@@ -136,6 +137,9 @@ class BusyStage(Stage):
                     "beacons",
                 ]
             )
+            rows.writerow(
+                [HANAKO, "山田 花子", "ja", 48, 12400, 0, "gold", CLERKS[0], ""]
+            )  # of the demo: has a past, stays away
             for customer in self.customers:
                 if customer.member:
                     rank, visits = ("gold", 40) if customer.vip else ("regular", 1)

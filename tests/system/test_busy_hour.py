@@ -45,9 +45,9 @@ TAMPERED = {
     "DELETE FROM incentive WHERE rowid = (SELECT max(rowid) FROM incentive)": "incentives by sale: missing",
     "UPDATE incentive SET state = 'reserved' WHERE rowid = 1": "is not committed",
     "UPDATE incentive SET coupon = 'K' WHERE rowid = (SELECT rowid FROM incentive WHERE paper = 'printed')": "does not know",
-    "UPDATE sale SET amount_minor = amount_minor + 1 WHERE rowid = 1": "acknowledged and not booked",
+    "UPDATE sale SET amount_minor = amount_minor + 1 WHERE sale LIKE 'S%'": "acknowledged and not booked",
     "DELETE FROM alert WHERE rowid = 1": "service requests: missing",
-    "UPDATE customer SET exits = exits + 1 WHERE rowid = 1": "it should be",
+    "UPDATE customer SET exits = exits + 1 WHERE customer = 'C0011'": "it should be",
     "DELETE FROM trace WHERE type = 'instore.lane.opened.v1'": "was said and is not in the trace",
     "UPDATE inbox_mark SET taken = taken - 1 WHERE stream = 'critical'": "was on the wire",
 }
