@@ -186,7 +186,7 @@ def main(only: str, short: bool, folder: Path | None) -> tuple[dict[str, Any], l
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", choices=["spool", "drain", "agents"])
-    parser.add_argument("--short", action="store_true", help="two minutes instead of fifteen")
+    parser.add_argument("--short", action="store_true", help="two minutes")
     parser.add_argument(
         "--folder", type=Path, help="where the databases of drain and agents lie: run/, on the disk, unless given"
     )
