@@ -143,7 +143,12 @@ def test_a_mistake_names_file_rule_line_and_column(settings):
 @pytest.mark.parametrize(
     ("file", "was", "now", "sentence"),
     [
-        ("rules", 'when = "spent >= 100000"', 'when = "spend >= 100000"', "rank 'silver' .*column 1: 'spend' is not known"),
+        (
+            "rules",
+            'when = "spent >= 100000"',
+            'when = "spend >= 100000"',
+            "rank 'silver' .*column 1: 'spend' is not known",
+        ),
         ("rules", 'name = "silver"', 'name = "visits"', "rank 'visits' has the name of a value"),
         ("messages", "{title}をお取り", "{titel}をお取り", r"nothing can fill \{titel\}"),
         ("messages", "{name}, your", "{name!r:>99}, your", "only plain places"),
