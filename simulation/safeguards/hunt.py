@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from simulation.plan import Plan, Size
+from simulation.plan import Plan
 from simulation.run import simulate
 from simulation.safeguards.known import SAFEGUARDS
-
-SIZE = Size(customers=15, hours=0.1, faults=250)
-"""A small store in a few bad minutes: more happens in a second of processor time than in a quarter of an hour."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,7 @@ def hunt(name: str, first: int = 1, limit: int = 0, sample: int = 0) -> Caught:
         if caught is not None and runs >= sample:
             break
         with guard.out():
-            result = simulate(Plan(seed, SIZE))
+            result = simulate(Plan(seed, guard.size))
         runs += 1
         if not result.ok:
             broken += 1

@@ -7,10 +7,16 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from simulation.plan import Size
 from simulation.safeguards import in_delivery, in_hub, in_lanes
 
 LIMIT = 200
 """Within so many seeds a missing safeguard is caught, if it does not say otherwise."""
+
+SIZE = Size(customers=15, hours=0.1, faults=250)
+"""A small store in a few bad minutes: more happens in a second of processor time than in a quarter of an hour."""
+QUARTER = Size(faults=100)
+"""A request to clerks lives longer than that."""
 
 Out = Callable[[], AbstractContextManager[Any]]
 
@@ -24,6 +30,7 @@ class Safeguard:
     out: Out
     limit: int = LIMIT
     """Within so many seeds it is caught when it is missing."""
+    size: Size = SIZE
 
 
 SAFEGUARDS = (
@@ -56,7 +63,7 @@ SAFEGUARDS = (
     Safeguard("one coupon a code", "each scan of a code brings a new coupon", in_hub.a_coupon_for_every_scan),
     Safeguard("paper is known", "the hub forgets that a coupon was printed", in_hub.paper_is_forgotten),
     Safeguard("release", "what was reserved is never released", in_hub.nothing_is_released),
-    Safeguard("alerts are state", "an alert is sent once", in_hub.alerts_sent_once),
+    Safeguard("alerts are state", "an alert is sent once", in_hub.alerts_sent_once, size=QUARTER),
     Safeguard("presence by start", "whom an agent heard before its restart stays heard", in_hub.presence_of_a_former_start),
     Safeguard("one visit a day", "a customer heard at another door comes again", in_hub.a_visit_at_every_door),
     Safeguard("repeated posts", "a sale that is posted again is booked again", in_hub.posts_booked_twice),

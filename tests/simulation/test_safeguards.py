@@ -4,8 +4,8 @@ import pytest
 
 from simulation.plan import Plan
 from simulation.run import simulate
-from simulation.safeguards.hunt import SIZE, Caught, hunt, table
-from simulation.safeguards.known import SAFEGUARDS
+from simulation.safeguards.hunt import Caught, hunt, table
+from simulation.safeguards.known import SAFEGUARDS, SIZE
 
 
 @pytest.mark.row("C9")
