@@ -7,6 +7,8 @@ import struct
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contract import topics
 from contract.envelope import Message, encode, source_of
@@ -16,6 +18,7 @@ from hub.database import consents, times
 from hub.database.consents import Purpose
 from hub.explain import explain
 from hub.rules.condition import Condition, Names
+from hub.rules.senses import SAMPLES, SENSES
 from tests.hub.sensing_steps import answer, asked, heard, visit
 
 __all__ = ["visit"]
@@ -138,3 +141,29 @@ def test_a_clerk_is_told_the_treatment_and_no_reason(visit):
     for alert in alerts:
         assert "heart" not in alert.model_dump_json()
         assert "30" not in alert.message.en
+
+
+@pytest.mark.row("A9")
+@pytest.mark.row("C11")
+@given(st.dictionaries(st.sampled_from(sorted(SENSES)), st.floats(0.001, 999, allow_subnormal=False)), st.data())
+def test_no_value_of_a_reading_is_ever_said(values, data):
+    names = data.draw(st.lists(st.sampled_from(sorted(SENSES)), min_size=1, max_size=4))
+    sign = data.draw(st.sampled_from([" && ", " || "]))
+    ways = [
+        "{0} >= 5000",
+        "{0} < 0",
+        "int(string({0})) == 7",
+        "{0} * 2.0 > 3000.0",
+        "{0} in [1.0]",
+        "visits > 5 && {0} > 0",
+    ]
+    condition = Condition(
+        sign.join(data.draw(st.sampled_from(ways)).format(name) for name in names),
+        Names({"visits": 0, **SAMPLES}, {}, frozenset(SENSES)),
+    )
+    finding = condition.find({"visits": 3, **values})
+    said = finding.because.replace(condition.source, "")
+    for value in values.values():
+        assert str(value) not in said or str(value) in condition.source
+    assert not set(finding.values) & set(SENSES)
+    assert (finding.missing == 0) == finding.holds
