@@ -70,6 +70,8 @@ class ShoppingSettings(Section):
     """None: nothing is paid on the terminal; the till reads the list."""
     payment_s: Annotated[float, Field(ge=30, le=3600)] = 300.0
     """A payment that is not confirmed after this time is over; the list is open again."""
+    exit_code_s: Annotated[int, Field(ge=20, le=3600)] = 120
+    """So long an exit code holds that a terminal shows: it renews it meanwhile, and a picture of it is soon worth nothing."""
     idle_hours: Annotated[float, Field(ge=1, le=720)] = 24.0
     """A list that nobody has touched for so long is put away."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from config.hub_settings import HubSettings
@@ -174,6 +174,20 @@ class Purchases:
         given = sales.given_for(tx.db, sale)
         sales.revoke(tx.db, sale, f"void-{void}", times.text(tx.utc))
         return [Problem(field="sale", problem=f"coupon {coupon} {how} and stays so") for coupon, how in given]
+
+    # --- the exit code, shown by a terminal
+
+    def exit_code(self, tx: Tx, sale: str, lifetime_s: int) -> tuple[CodeRow, str]:
+        """The exit code of a sale, short-lived: signed anew once half of its time is over, so that a picture of it ages. It is the
+        same code all the time, and is used once."""
+        code = sales.code_of_sale(tx.db, sale) or self._new_code(tx, sale)
+        left, lifetime = times.time(code.expires) - tx.utc, timedelta(seconds=lifetime_s)
+        if code.used is None and not lifetime / 2 <= left <= lifetime:
+            issued = tx.utc.astimezone(UTC).replace(microsecond=0)
+            code = replace(code, issued=times.text(issued), expires=times.text(issued + lifetime))
+            sales.renew_code(tx.db, code.code, code.issued, code.expires)
+        claims = ExitClaims(self.settings.store.id, sale, times.time(code.issued), times.time(code.expires), code.code)
+        return code, exit_code.issue(claims, self.keys.signing, self.keys.kid)
 
     # --- the answer
 

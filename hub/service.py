@@ -59,9 +59,9 @@ async def run_hub(settings: HubSettings, settings_path: Path) -> None:
             engine = Engine(journal, Principal(Role.HUB, settings.id), settings.store.id, hub.handle)
             hub.forgetting.outgoing = engine.outgoing
             node = Node(engine, address, will=last_will(settings), on_link=on_link(hub, engine), express=True)
-            mail = settings.members.mail
+            mail, pays = settings.members.mail, settings.shopping.payment
             app = web.build(hub, node, policy, api_keys, mail_password=mail.secret(settings_path) if mail else "",
-                            manager_keys=manager_keys)  # fmt: skip
+                            manager_keys=manager_keys, payment_secret=pays.secret(settings_path) if pays else "")  # fmt: skip
             await _run(hub, node, policy, app, listener)
             engine.flush()
         finally:

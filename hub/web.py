@@ -3,6 +3,7 @@
      /api/v1/sales/…          Authorization: Bearer KEY; transactions and voids: `hub.pos_api`
      /api/v1/customers/{id}   Authorization: Bearer KEY; rank and points, for a till
      /api/v1/coupons/…        Authorization: Bearer KEY; `hub.offers.api`
+     /api/v1/payments/…       signed by the payment provider; what became of a payment: `hub.shopping.api`
 GET  /api/v1/trace/{visit}    Authorization: Bearer KEY; `last` for the newest
      /member/…                the member's page, its API and WebSocket, and the counter's API: `hub.members`
 GET  /healthz                 200, or 503 when the database can't be written
@@ -66,7 +67,7 @@ class Gate:
 
 
 def build(hub: Hub, node: Node, policy: RunningPolicy, api_keys: dict[str, str], *, mail_password: str = "",
-          manager_keys: dict[str, str] | None = None) -> FastAPI:  # fmt: skip
+          manager_keys: dict[str, str] | None = None, payment_secret: str = "") -> FastAPI:  # fmt: skip
     """The application; it holds no state of its own but which terminals are connected. Raises SettingsError."""
     app = FastAPI(title=f"instore hub, {hub.settings.store.id}", docs_url=None, redoc_url=None)
     app.add_middleware(BodyLimit, max_bytes=BODY_MAX_BYTES)
@@ -76,7 +77,7 @@ def build(hub: Hub, node: Node, policy: RunningPolicy, api_keys: dict[str, str],
     _api(app, node, gate)
     app.include_router(pos_api.router(hub, node, gate))
     app.include_router(coupons_api.router(hub.redeeming, node, gate))
-    members_web.attach(app, hub, node, gate, mail_password=mail_password)
+    members_web.attach(app, hub, node, gate, mail_password=mail_password, payment_secret=payment_secret)
     app.include_router(
         manager_api.router(hub, node, policy, disk, Gate(manager_keys or {}, "http.api_keys_file, [managers]"))
     )

@@ -134,6 +134,11 @@ def add_code(db: Connection, code: str, sale: str, issued: str, expires: str) ->
     )
 
 
+def renew_code(db: Connection, code: str, issued: str, expires: str) -> None:
+    """The same code, signed anew for a later time: however often, it is used once."""
+    db.execute("UPDATE exit_code SET issued = ?, expires = ? WHERE code = ?", (issued, expires, code))
+
+
 def hold_code(db: Connection, code: str, scan: str | None) -> None:
     """A scan holds this code until its end is reported; None: nobody does."""
     db.execute("UPDATE exit_code SET scan = ? WHERE code = ?", (scan, code))

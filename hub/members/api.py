@@ -27,7 +27,7 @@ _QUIET = {"Cache-Control": "no-store"}
 Answer = Callable[[Request], Awaitable[Response]]
 
 
-class _Stop(Exception):
+class Stop(Exception):
     """An answer that ends the request: status and problem."""
 
     def __init__(self, status: int, ja: str, en: str) -> None:
@@ -67,18 +67,20 @@ class MemberApi:
             ("GET", "/qr.svg", self._picture),
             ("POST", "/sign-out", self._sign_out),
         ):
-            made.add_api_route(path, self._guarded(answer, method), methods=[method])
+            made.add_api_route(path, self.guarded(answer, method), methods=[method])
         return made
 
     # --- around every request
 
-    def _guarded(self, answer: Answer, method: str) -> Answer:
+    def guarded(self, answer: Answer, method: str) -> Answer:
+        """With the origin checked, and with what can't be taken as an answer."""
+
         async def guarded(request: Request) -> Response:
             try:
                 if method != "GET":
                     _check_origin(request)
                 response = await answer(request)
-            except _Stop as stop:
+            except Stop as stop:
                 response = _problems(stop.status, [stop.problem])
             except Refused as refused:
                 response = _problems(422, refused.problems)
@@ -87,35 +89,36 @@ class MemberApi:
 
         return guarded
 
-    async def _body(self, request: Request) -> dict[str, Any]:
+    async def body(self, request: Request) -> dict[str, Any]:
+        """The JSON object of a request. Raises Stop."""
         read = b""
         async for chunk in request.stream():
             read += chunk
             if len(read) > BODY_MAX_BYTES:
-                raise _Stop(413, "送信内容が大きすぎます。", "What was sent is too large.")
+                raise Stop(413, "送信内容が大きすぎます。", "What was sent is too large.")
         try:
             found = json.loads(read)
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict) or not request.headers.get("content-type", "").startswith("application/json"):
-            raise _Stop(400, "送信内容を読み取れませんでした。", "What was sent could not be read.")
+            raise Stop(400, "送信内容を読み取れませんでした。", "What was sent could not be read.")
         return found
 
     def _slowly(self, allowance: Allowance, key: str) -> None:
         if not allowance.may(key, self._node.engine.clock.monotonic()):
-            raise _Stop(
+            raise Stop(
                 429,
                 "ただいま混み合っています。しばらくしてからお試しください。",
                 "Too many at once. Please try again in a while.",
             )
 
-    def _who(self, request: Request) -> str:
-        """The signed-in customer."""
+    def who(self, request: Request) -> str:
+        """The signed-in customer. Raises Stop."""
         session = request.cookies.get(secrets.COOKIE, "")
         with self._node.transaction() as tx:
             customer = self._desk.signed_in(tx, session)
         if customer is None:
-            raise _Stop(401, "もう一度ご登録またはログインしてください。", "Please register or sign in again.")
+            raise Stop(401, "もう一度ご登録またはログインしてください。", "Please register or sign in again.")
         self._slowly(self._asking, customer)
         return customer
 
@@ -125,7 +128,7 @@ class MemberApi:
         return JSONResponse(self._desk.about())
 
     async def _register(self, request: Request) -> Response:
-        form = await self._body(request)
+        form = await self.body(request)
         self._slowly(self._arriving, _address(request))
         with self._node.transaction() as tx:
             self._desk.sign_out(tx, request.cookies.get(secrets.COOKIE, ""))
@@ -135,7 +138,7 @@ class MemberApi:
         return response
 
     async def _sign_in(self, request: Request) -> Response:
-        form = await self._body(request)
+        form = await self.body(request)
         self._slowly(self._arriving, _address(request))
         email, phone = _mailbox_or_number(form)
         with self._node.transaction() as tx:
@@ -143,7 +146,7 @@ class MemberApi:
         return self._begun(begun, {}, 202, request)
 
     async def _begin_claim(self, request: Request) -> Response:
-        customer = self._who(request)
+        customer = self.who(request)
         self._slowly(self._arriving, _address(request))
         with self._node.transaction() as tx:
             begun = self._desk.earlier(tx, customer)
@@ -158,7 +161,7 @@ class MemberApi:
         return response
 
     async def _claim_code(self, request: Request) -> Response:
-        code = secrets.digits((await self._body(request)).get("code"))
+        code = secrets.digits((await self.body(request)).get("code"))
         self._slowly(self._trying, _address(request))
         with self._node.transaction() as tx:
             right = self._desk.claims.try_code(tx, request.cookies.get(secrets.CLAIM_COOKIE, ""), code)
@@ -194,7 +197,7 @@ class MemberApi:
     # --- for who is signed in
 
     async def _me(self, request: Request) -> Response:
-        customer = self._who(request)
+        customer = self.who(request)
         with self._node.transaction() as tx:
             me = self._desk.me(tx, customer)
         response = JSONResponse(me)
@@ -203,18 +206,18 @@ class MemberApi:
         return response
 
     async def _consent(self, request: Request) -> Response:
-        customer, choice = self._who(request), await self._body(request)
+        customer, choice = self.who(request), await self.body(request)
         with self._node.transaction() as tx:
             self._desk.consent(tx, customer, choice.get("purpose"), choice.get("given"), choice.get("wording"))
             me = self._desk.me(tx, customer)
         return JSONResponse(me)
 
     async def _picture(self, request: Request) -> Response:
-        self._who(request)
+        self.who(request)
         try:
             picture = qr_svg(request.query_params.get("text", ""))
         except ValueError:
-            raise _Stop(422, "このコードは画像にできません。", "This code can't be made into a picture.") from None
+            raise Stop(422, "このコードは画像にできません。", "This code can't be made into a picture.") from None
         return Response(picture, media_type="image/svg+xml")
 
     async def _sign_out(self, request: Request) -> Response:
@@ -230,7 +233,7 @@ class MemberApi:
 
 def _check_origin(request: Request) -> None:
     if not same_origin(request.headers.get("origin"), request.headers.get("host")):
-        raise _Stop(403, "このページからは操作できません。", "Only the store's own page may do this.")
+        raise Stop(403, "このページからは操作できません。", "Only the store's own page may do this.")
 
 
 def _mailbox_or_number(form: dict[str, Any]) -> tuple[str, str]:

@@ -15,10 +15,12 @@ from hub.members.api import MemberApi
 from hub.members.desk import Desk
 from hub.members.gateway import Gateway
 from hub.members.mail import Mailer
+from hub.shopping import api as shopping_api
 
 
-def attach(app: FastAPI, hub: Hub, node: Node, who: Callable[..., str], *, mail_password: str = "") -> Gateway:
-    """Adds /member/api, /member/ws and the counter's API; the engine's outlet leads to the terminals from now on.
+def attach(app: FastAPI, hub: Hub, node: Node, who: Callable[..., str], *, mail_password: str = "",
+           payment_secret: str = "") -> Gateway:  # fmt: skip
+    """Adds /member/api with the list while shopping, /member/ws and the counter's API; the engine's outlet leads to the terminals from now on.
 
     Raises SettingsError when the texts of consent can't be read.
     """
@@ -30,6 +32,7 @@ def attach(app: FastAPI, hub: Hub, node: Node, who: Callable[..., str], *, mail_
     mailer = Mailer(settings.mail, mail_password, hub.settings.store.name, hub.counters)
     api = MemberApi(desk, node, mailer, settings.registrations_per_minute, gateway.dropped)
     app.include_router(api.routes())
+    shopping_api.attach(app, hub, node, api, payment_secret=payment_secret)
     app.include_router(counter.router(desk.claims, node, who))
     app.add_api_websocket_route("/member/ws", gateway.serve)
     node.engine.outlet = gateway.outlet

@@ -121,10 +121,8 @@ class Payments:
         return self._known(tx, row.payment)
 
     def fail(self, tx: Tx, id: str, state: str = "failed") -> PaymentRow:
-        """It came to nothing (`failed`, `cancelled`), said by the provider. Raises PaymentRefused once it is paid."""
+        """It came to nothing (`failed`, `cancelled`), unless it is over already: then it stays what it is."""
         row = self._known(tx, id)
-        if row.state == "confirmed":
-            raise PaymentRefused("paid", f"payment {id} is sale {row.sale} already; void that sale", give_back=False)
         if row.state == "begun":
             self._end(tx, row, state)
         return self._known(tx, id)
