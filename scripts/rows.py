@@ -1,6 +1,6 @@
 """Prints every row of the mission with the tests that show it, passed and failed. Exit code 1 if one failed.
 
-The names of the rows stand here in short; docs/mission.md has them in full.
+The names of the rows stand here in short.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def make_layout(folder: Path, broker: BrokerPlace) -> Layout:
     # On a broker of somebody else a store of its own: nothing of another store there, nor of an earlier demo, is heard.
     store = STORE if broker.username is None else f"demo-{secrets.token_hex(4)}"
     layout = Layout(folder, broker, store, free_port(), secrets.token_urlsafe(24), passwords)
-    for name in ("rules.toml", "messages.toml", "incentives.toml", "coupons.toml", "customers.csv"):
+    for name in ("rules.toml", "messages.toml", "incentives.toml", "coupons.toml", "customers.csv", "clerks.csv"):
         shutil.copy(SHIPPED / name, folder / name)
     _write(folder / "hub.toml", _hub(layout))
     _write(folder / "entrance.toml", _entrance(layout))
@@ -163,6 +163,10 @@ ws_url = "ws://127.0.0.1:{layout.broker.ws_port or 9001}"
 
 [alerts]
 reoffer_s = 2
+
+[places]
+{ENTRANCE} = {{ ja = "正面入口", en = "Main entrance" }}
+{EXIT} = {{ ja = "出口", en = "Exit" }}
 """
 
 

@@ -1,4 +1,4 @@
-"""What was before the demo's day: what Hanako has bought, what she has agreed to, and that her phone is signed in."""
+"""What was before the demo: its clerks, what Hanako has bought and has agreed to, and that her phone is signed in."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from config.hub_settings import load_hub
 from delivery.journal import Journal
+from hub.clerks import import_clerks
 from hub.database import consents, imports, members, sales, times
 from hub.database.consents import Purpose
 from hub.database.sales import SaleRow
@@ -30,6 +31,7 @@ def write_past(layout: Layout) -> str:
     session = secrets.new_secret()
     journal = Journal(settings.database, MIGRATIONS)
     try:
+        import_clerks(journal.db, layout.path("clerks.csv"))
         with imports.transaction(journal.db):
             for purpose in AGREED:
                 consents.give(journal.db, HANAKO, purpose, f"{purpose}-1", times.text(now - timedelta(days=60)))

@@ -62,3 +62,15 @@ def test_every_pair_of_colours_has_the_contrast_of_wcag_aa(scheme: int) -> None:
              *(("on-strong", strong) for strong in ("service", "special", "good", "bad", "warn"))]  # fmt: skip
     for one, other in pairs:
         assert _contrast(own[one], own[other]) >= 4.5, (one, other)
+
+
+@pytest.mark.parametrize("page", ["handheld", "manager"])
+def test_both_languages_say_the_same_things(page: str) -> None:
+    text = re.sub(r'"[^"\n]*"|`[^`]*`', "_", (PAGES / page / "words.js").read_text(encoding="utf-8"))
+    ja, en = (
+        set(re.findall(r"(\w+): (?=[_(])", block)) for block in re.findall(r"^  \w\w: \{(.*?)^  \},", text, re.S | re.M)
+    )
+    assert len(ja) > 30
+    assert ja == en
+    source = "".join(path.read_text(encoding="utf-8") for path in (PAGES / page).glob("*.js"))
+    assert set(re.findall(r'\.say\("(\w+)"', source)) <= ja
