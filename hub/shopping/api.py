@@ -4,7 +4,8 @@ Under /member/api/cart (session and `Origin` as in `hub.members`; `command` is a
 sends again). Answers are `{"cart": contract.payloads.Cart or null, …}`; what can't be done is 404, 409 or 422 with
 `{"errors": [{"field", "kind", "ja", "en"}], "cart": her list as it is}`:
 
-    GET  cart              her newest list; `pay`: simulated, pos, or null when nothing is paid on the terminal
+    GET  cart              her newest list; `pay`: simulated, pos, or null when nothing is paid on the terminal;
+                           `currency`: ISO 4217
     POST cart/add          {"command", "product": code as read or typed, "quantity": 1, "cart"?}
     POST cart/quantity     {"command", "product", "quantity" (0: out), "cart"?}
     POST cart/remove       {"command", "product", "cart"?}
@@ -139,7 +140,8 @@ class CartApi:
 
     def _shown(self, cart: payloads.Cart | None, **more: Any) -> Response:
         name = self._provider.name if self._provider is not None else None
-        return JSONResponse({"cart": _json(cart), "pay": name, **more})
+        currency = self._hub.settings.store.currency
+        return JSONResponse({"cart": _json(cart), "pay": name, "currency": currency, **more})
 
     # --- payment
 

@@ -62,7 +62,7 @@ async def heard(socket: Any) -> Any:
 
 @pytest.mark.row("B3")
 async def test_a_list_over_http(shopper: Shopper) -> None:
-    assert await shopper.look() == {"cart": None, "pay": None}
+    assert await shopper.look() == {"cart": None, "pay": None, "currency": "JPY"}
     cart = (await shopper.do("add", product=MUG))["cart"]
     assert (cart["total_minor"], cart["promise"]["short_minor"], cart["lines"][0]["name"]["ja"]) == (
         688,

@@ -38,5 +38,8 @@ export const api = {
   me: () => call("GET", "me"),
   consent: (choice) => call("POST", "consents", choice),
   picture: (text) => call("GET", `qr.svg?text=${encodeURIComponent(text)}`),
+  cart: () => call("GET", "cart"),
+  shop: (what, fields) => call("POST", `cart/${what}`, fields),
+  exitCode: () => call("GET", "cart/exit"),
   signOut: () => call("POST", "sign-out", {}),
 };

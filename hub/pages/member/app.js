@@ -8,6 +8,8 @@ import { Shelf } from "./coupons.js";
 import { Entrance, NOTHING } from "./entrance.js";
 import { Link } from "./link.js";
 import { Senses } from "./senses.js";
+import { Shop } from "./shop.js";
+import { ShopView } from "./shop_view.js";
 import { Signals } from "./signals.js";
 import { forget, keep, kept } from "./store.js";
 import { View } from "./view.js";
@@ -24,6 +26,8 @@ const app = {
 const view = new View({ consent, open });
 const signals = new Signals();
 const senses = new Senses(draw);
+const shop = new Shop({ api, draw });
+const shopView = new ShopView(shop);
 const link = new Link({ onState, onFrame });
 const entrance = new Entrance({ app, view, signals, enter, draw, agreed: askWhatIsNeeded });
 const answering = new Answering({ senses, say, member: () => app.me });
@@ -61,7 +65,10 @@ async function first() {
 
 function enter(me) {
   const changed = app.me !== null && app.me.customer !== me.customer;
-  if (changed) app.shelf = new Shelf();
+  if (changed) {
+    app.shelf = new Shelf();
+    shop.clear();
+  }
   Object.assign(app, { me, about: me, view: "home", claim: null, form: NOTHING, trouble: null });
   keep({ me, coupons: app.shelf.kept });
   guard();
@@ -74,6 +81,7 @@ function leave() {
   senses.unwatch();
   forget();
   answering.forget();
+  shop.clear();
   Object.assign(app, { me: null, shelf: new Shelf(), arrived: null, tab: "card", fence: null, sure: false,
     view: "loading", trouble: null, pending: null });
   view.noConnection();
@@ -132,6 +140,7 @@ function onState(kind) {
     app.connection = { kind, since: Date.now() };
   }
   if (kind === "connected") {
+    shop.load().then(draw);
     if (app.fence?.inside) say(presence(app.me.customer, "arrived"));
     refresh();
   } else if (kind === "away") {
@@ -160,6 +169,7 @@ function onFrame(text) {
   try {
     const said = decode(text, app.me.store.id, app.me.customer);
     if (said.kind === "coupon") hearCoupon(said.coupon);
+    else if (said.kind === "cart") shop.hear(said.cart);
     else if (said.kind === "request") answering.answer(said).then(draw);
   } catch (error) {
     if (!(error instanceof Broken)) throw error;
@@ -220,7 +230,10 @@ function draw() {
   if (app.view === "register") view.register(words, app.about, app.form);
   else if (app.view === "sign-in") view.signIn(words, app.form);
   else if (app.view === "claim") view.claim(words, app.claim, { mail: app.about.mail, ...app.form });
-  else if (app.view === "home") view.home(words, { ...app, answered: answering.answered, senses, signals, now });
+  else if (app.view === "home") {
+    view.home(words, { ...app, answered: answering.answered, senses, signals, now });
+    shopView.draw(words);
+  }
 }
 
 // --- events of the page
@@ -252,6 +265,15 @@ on("arrival", "click", () => {
 });
 on("coupon-close", "click", close);
 on("coupon", "cancel", close);
+on("shop-add", "submit", () => {
+  const typed = $("product").value.trim();
+  if (typed !== "") shop.add(typed).then(() => shop.problem === null && !shop.away && ($("product").value = ""));
+});
+on("shop-cancel", "click", () => shop.cancel());
+on("shop-pay", "click", () => shop.pay());
+on("paying-cancel", "click", () => shop.stopPaying());
+on("paying-simulated", "click", () => shop.simulate("paid"));
+on("exit-done", "click", () => shop.leave());
 on("notify", "click", () => signals.askToNotify().then(draw));
 on("strap", "click", () => senses.connectStrap());
 on("sign-out", "click", async () => {

@@ -6,6 +6,8 @@ const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 const KINDS = ["points", "discount", "product"];
 const STATES = ["offered", "redeemed", "expired", "withdrawn"];
+const CARTS = ["open", "paying", "paid", "cancelled"];
+const EXITS = ["none", "ready", "read", "used"];
 export const READINGS = ["position", "speed", "acceleration", "body_temperature", "blood_pressure", "heart_rate",
   "ambient_temperature", "humidity", "air_pressure"];
 
@@ -24,7 +26,7 @@ export function topicOf(store, customer, tail) {
   return `${PREFIX}/${store}/customer/${customer}/${tail}`;
 }
 
-// A frame of the hub, as {kind: "coupon", coupon} or {kind: "request", request, id, waitS}. Throws Broken; what is for
+// A frame of the hub, as {kind: "coupon", coupon}, {kind: "cart", cart} or {kind: "request", request, id, waitS}. Throws Broken; what is for
 // another customer is Broken too: this terminal acts only on its own ID.
 export function decode(text, store, customer) {
   let frame;
@@ -44,7 +46,27 @@ export function decode(text, store, customer) {
   if (frame.topic === topicOf(store, customer, "sensing/request") && message.type === "instore.sensing.request.v1") {
     return { kind: "request", request: request(message.data), id: message.id, waitS: waitS(message) };
   }
+  if (frame.topic === topicOf(store, customer, "cart") && message.type === "instore.cart.v1") {
+    return { kind: "cart", cart: cart(message.data) };
+  }
   throw new Broken("unknown topic");
+}
+
+function cart(data) {
+  const { lines = [], total_minor: total = 0, tax_minor: tax = 0, promise = null, payment = null, sale = null, exit_code: exit = "none" } = data;
+  need(isId(data.cart) && Number.isSafeInteger(data.revision) && data.revision >= 1 && CARTS.includes(data.state), "cart");
+  need(Array.isArray(lines) && lines.every(isLine) && isAmount(total) && isAmount(tax), "lines");
+  need(isNone(promise) || (isBilingual(promise.text) && typeof promise.holds === "boolean"), "promise");
+  need([payment, sale].every((id) => isNone(id) || isId(id)) && EXITS.includes(exit), "payment");
+  return { ...data, lines, total_minor: total, tax_minor: tax, promise, payment, sale, exit_code: exit };
+}
+
+function isLine(line) {
+  return isObject(line) && typeof line.product === "string" && isBilingual(line.name) && [line.quantity, line.price_minor, line.amount_minor].every(isAmount);
+}
+
+function isAmount(value) {
+  return Number.isSafeInteger(value) && value >= 0;
 }
 
 function coupon(data) {

@@ -1,9 +1,9 @@
 // Makes the page installable and lets it start without a connection: the card and the coupons are on the device. Network
 // first, so that a new version is there at once. What /member/api and the WebSocket say is never kept here.
 
-const CACHE = "instore-member-1";
+const CACHE = "instore-member-2";
 const SHELL = [
-  "./", "./style.css", "./app.js", "./answering.js", "./api.js", "./circle.js", "./contract.js", "./coupons.js", "./entrance.js", "./link.js", "./senses.js",
+  "./", "./style.css", "./app.js", "./answering.js", "./api.js", "./circle.js", "./contract.js", "./coupons.js", "./entrance.js", "./link.js", "./senses.js", "./shop.js", "./shop_view.js",
   "./signals.js", "./store.js", "./view.js", "./words.js", "./icon.svg", "./icon-192.png", "./manifest.webmanifest",
 ];
 

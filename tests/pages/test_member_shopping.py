@@ -1,0 +1,145 @@
+"""Shopping on the member's page in headless Chromium: list, coupon, payment, exit code (rows B2 to B5)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, expect
+
+from contract.payloads import Cart, CartLine, CartName
+from hub.shopping.products import import_products
+from tests.hub.conftest import SHIPPED, Store
+from tests.members.conftest import serving
+from tests.members.test_gateway import frame
+from tests.pages.shop_window import phone, spied
+from tests.pages.test_member_page import read_code, register, shoot
+from tests.shopping.conftest import COLA, MUG, PRODUCTS
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Store]:
+    for file in SHIPPED.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    with (tmp_path / "hub.toml").open("a", encoding="utf-8") as settings:
+        settings.write('\n[shopping.payment]\nprovider = "simulated"\n')
+    (tmp_path / "products.csv").write_text(PRODUCTS, encoding="utf-8")
+    made = Store(tmp_path)
+    import_products(made.journal.db, tmp_path / "products.csv")
+    yield made
+    made.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def address(hub: Store) -> AsyncIterator[str]:
+    async with serving(hub) as running:
+        yield f"{running}/member/"
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    async with phone(browser) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(context: BrowserContext, address: str) -> AsyncIterator[Page]:
+    own = await context.new_page()
+    await register(own, address, consents=("service",))
+    await own.locator("#to-shop").tap()
+    yield own
+    assert await spied(own, "violations") == []
+    assert await spied(own, "errors") == []
+
+
+async def add(page: Page, code: str) -> None:
+    await page.locator("#product").fill(code)
+    await page.locator("#product-add").tap()
+
+
+@pytest.mark.row("B2", "B3")
+async def test_the_list_follows_every_change_on_both_terminals(
+    page: Page, context: BrowserContext, address: str
+) -> None:
+    await add(page, MUG)
+    line = page.locator(f'#lines [data-product="{MUG}"]')
+    await expect(line.locator("strong")).to_have_text("マグカップ")
+    await expect(page.locator("#promise")).to_contain_text("あと312円")
+    other = await context.new_page()
+    await other.goto(address)
+    await other.locator("#to-shop").tap()
+    await expect(other.locator("#lines strong")).to_have_text(["マグカップ"])
+    await line.locator('[name="more"]').tap()
+    await expect(page.locator("#total")).to_contain_text("1,376")
+    await expect(page.locator("#promise")).to_contain_text("200円引きクーポン")
+    await expect(page.locator("#promise")).to_have_attribute("data-holds", "true")
+    await expect(other.locator("#total")).to_contain_text("1,376")
+    await add(other, COLA)
+    await expect(page.locator("#lines strong")).to_have_text(["マグカップ", "コーラ"])
+    await shoot(page, "shopping")
+    await line.locator('[name="remove"]').tap()
+    await expect(other.locator("#lines strong")).to_have_text(["コーラ"])
+    await page.reload()
+    await page.locator("#to-shop").tap()
+    await expect(page.locator("#lines strong")).to_have_text(["コーラ"])
+    await page.locator("#shop-cancel").tap()
+    await expect(page.locator("#lines strong")).to_have_text(["コーラ"])
+    await page.locator("#shop-cancel").tap()
+    await expect(page.locator("#shop-empty")).to_be_visible()
+    await expect(other.locator("#shop-empty")).to_be_visible()
+    await other.close()
+
+
+@pytest.mark.row("B2")
+async def test_a_code_that_nobody_knows_is_said(page: Page) -> None:
+    await add(page, "4901234567895")
+    await expect(page.locator("#shop-trouble")).to_contain_text("最後の数字が合いません")
+    await page.locator("#language").tap()
+    await expect(page.locator("#shop-trouble")).to_contain_text("does not fit the others")
+
+
+@pytest.mark.row("B4", "B5")
+async def test_pay_show_the_code_and_it_is_gone_once_read(page: Page, hub: Store) -> None:
+    await add(page, MUG)
+    await page.locator('#lines [name="more"]').tap()
+    await expect(page.locator("#total")).to_contain_text("1,376")
+    await page.locator("#shop-pay").tap()
+    await expect(page.locator("#paying")).to_be_visible()
+    await expect(page.locator("#shop-add")).to_be_hidden()
+    await page.locator("#paying-cancel").tap()
+    await page.locator("#shop-pay").tap()
+    await page.locator("#paying-simulated").tap()
+    await expect(page.locator("#exit-code")).to_be_visible()
+    await expect(page.locator("#promise")).to_contain_text("200円引きクーポン")
+    await page.locator("#exit-code").scroll_into_view_if_needed()
+    await page.wait_for_function("document.getElementById('exit-code').naturalWidth > 0")
+    codes = [text for text in await read_code(page) if text.startswith("IS1:")]
+    await shoot(page, "exit-code")
+    (sale,) = hub.one("SELECT sale FROM sale")
+    hub.scan(codes[0], sale=sale)
+    await expect(page.locator("#exit-code")).to_be_hidden()
+    await expect(page.locator("#exit-title")).to_contain_text("読み取られました")
+    await page.locator("#exit-done").tap()
+    await expect(page.locator("#shop-empty")).to_be_visible()
+
+
+@pytest.mark.row("B2", "C12")
+async def test_a_list_is_read_as_the_contract_has_it_and_nothing_else_is(page: Page) -> None:
+    line = CartLine(product=MUG, name=CartName(ja="マグ", en="Mug"), quantity=2, price_minor=688, amount_minor=1376)
+    cart = Cart(cart="L1", customer="C1", revision=3, state="open", lines=[line], total_minor=1376, tax_minor=125)
+    read = """async ([text, who]) => {
+      const { decode, Broken } = await import("./contract.js");
+      try { return decode(text, "ginza", who); } catch (error) { if (error instanceof Broken) return error.message; throw error; }
+    }"""
+    good = frame("cart", cart, "C1")
+    found = await page.evaluate(read, [good, "C1"])
+    assert (found["kind"], found["cart"]["lines"][0]["quantity"], found["cart"]["exit_code"]) == ("cart", 2, "none")
+    for old, new in (('"quantity": 2', '"quantity": -2'), ('"quantity": 2', '"quantity": "2"'), ('"state": "open"', '"state": "x"'),
+                     ('"revision": 3', '"revision": 0.5'), ('"revision": 3', '"revision": null'), ('"lines": [', '"lines": [7, '),
+                     ('"customer": "C1"', '"customer": "C2"')):  # fmt: skip
+        assert old in good
+        assert isinstance(await page.evaluate(read, [good.replace(old, new), "C1"]), str), (old, new)
