@@ -21,14 +21,14 @@ HUB = Path("hub.toml")
 
 
 @contextmanager
-def _database(config: Path) -> Iterator[Connection]:
-    """The hub's database; the hub may run. Nothing is made that is not there."""
+def _database(config: Path, *, make: bool = False) -> Iterator[Connection]:
+    """The hub's database; the hub may run. One that is not there is made only for an import, the first thing in a new store."""
     from config.hub_settings import load_hub
     from delivery.journal import Journal
     from hub.database.schema import MIGRATIONS
 
     settings = load_hub(config)
-    if not settings.database.exists():
+    if not make and not settings.database.exists():
         raise ValueError(f"{settings.database}: there is no such database; has the hub ever run with these settings?")
     journal = Journal(settings.database, MIGRATIONS)
     try:
@@ -146,7 +146,7 @@ def clerks_import(file: Path, config: Config = HUB) -> None:
     from hub.progress import progress
 
     with told():
-        with _database(config) as db, progress(file.name) as step:
+        with _database(config, make=True) as db, progress(file.name) as step:
             report = import_clerks(db, file, step)
         typer.echo(report)
         raise SystemExit(1 if report.refused else 0)

@@ -114,6 +114,18 @@ async def test_customers_are_imported_and_what_is_refused_is_named(tmp_path: Pat
     )
 
 
+@pytest.mark.row("A1")
+async def test_clerks_may_come_first_in_a_new_store(tmp_path: Path) -> None:
+    for file in SHIPPED.iterdir():
+        shutil.copy(file, tmp_path)
+    sentence(await instore("clerks", "list", cwd=tmp_path), "there is no such database")
+    (tmp_path / "more.csv").write_text("clerk,name,groups,left_on\nc09,葉,,2026-13-01\n", encoding="utf-8")
+    assert "4 of 4 clerks imported" in (await instore("clerks", "import", "clerks.csv", cwd=tmp_path)).out
+    bad = await instore("clerks", "import", "more.csv", cwd=tmp_path)
+    assert (bad.code, "more.csv, line 2, left_on: " in bad.out) == (1, True)
+    assert "佐藤 恵" in (await instore("clerks", "list", cwd=tmp_path)).out
+
+
 @pytest.mark.parametrize(
     ("command", "words"),
     [
