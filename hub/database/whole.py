@@ -106,6 +106,7 @@ def everything(db: Connection, customer: str) -> dict[str, list[dict[str, Any]]]
     for table in BY_CART:
         _add(found, db, table, "cart IN (SELECT cart FROM cart WHERE customer = ?)", customer)
     _add(found, db, "alert_clerk", "alert IN (SELECT alert FROM alert WHERE customer = ?)", customer)
+    _add(found, db, "cart_line", "cart IN (SELECT cart FROM cart WHERE customer = ?)", customer)
     return found
 
 

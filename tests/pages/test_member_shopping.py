@@ -123,6 +123,22 @@ async def test_pay_show_the_code_and_it_is_gone_once_read(page: Page, hub: Store
     hub.scan(codes[0], sale=sale)
     await expect(page.locator("#exit-code")).to_be_hidden()
     await expect(page.locator("#exit-title")).to_contain_text("読み取られました")
+    hub.passage("not_passed")
+    await expect(page.locator("#exit-code")).to_be_visible()  # she stepped back
+    hub.scan(codes[0], sale=sale, id="scan-2")
+    hub.passage("passed", scan="scan-2")
+    await expect(page.locator("#exit-title")).to_contain_text("読み取られました")
+    await page.reload()
+    await page.locator("#to-shop").tap()
+    await expect(page.locator("#shop-empty")).to_be_visible()
+
+
+@pytest.mark.row("B5")
+async def test_the_exit_button_ends_it(page: Page) -> None:
+    await add(page, MUG)
+    await page.locator("#shop-pay").tap()
+    await page.locator("#paying-simulated").tap()
+    await expect(page.locator("#exit-code")).to_be_visible()
     await page.locator("#exit-done").tap()
     await expect(page.locator("#shop-empty")).to_be_visible()
 

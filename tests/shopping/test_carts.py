@@ -6,6 +6,7 @@ import pytest
 
 from contract.payloads import Cart
 from hub.database import products as product_table
+from hub.database import whole
 from hub.shopping.cart import CartRefused
 from hub.shopping.carts import Command
 from hub.shopping.promise import least_more, money
@@ -163,9 +164,16 @@ def test_old_lists_go_and_revisions_go_on(hand: Hand, store: Store) -> None:
     assert hand.do("add", COLA).revision == last.revision + 1
 
 
+@pytest.mark.row("C11")
+def test_her_list_is_among_her_data(hand: Hand, store: Store) -> None:
+    hand.do("add", COLA)
+    found = whole.everything(store.journal.db, HER)
+    assert (found["cart"][0]["state"], found["cart_line"][0]["product"]) == ("open", COLA)
+
+
+@pytest.mark.row("C11")
 def test_her_list_goes_when_she_is_forgotten(hand: Hand, store: Store) -> None:
     hand.do("add", COLA)
-    store.journal.db.execute("PRAGMA foreign_keys=ON")
     store.journal.db.execute("DELETE FROM customer WHERE customer = ?", (HER,))
     assert store.one("SELECT (SELECT count(*) FROM cart) + (SELECT count(*) FROM cart_line) + (SELECT count(*) FROM cart_command)") == (0,)  # fmt: skip
 

@@ -15,7 +15,7 @@ export class Shop {
 
   clear() {
     clearTimeout(this._timer);
-    Object.assign(this, { cart: null, provider: null, currency: "JPY", problem: null, away: false, busy: false, sure: false, exit: null, open: null, left: null });
+    Object.assign(this, { cart: null, provider: null, currency: "JPY", problem: null, away: false, busy: false, sure: false, exit: null, open: null, left: null, _seen: null, _shown: null, _timer: null });
   }
 
   // What the hub says of her list. An older state than the one on the screen is none.
@@ -24,7 +24,7 @@ export class Shop {
     if (this.cart === null || cart.revision !== this.cart.revision) Object.assign(this, { sure: false });
     this.cart = cart;
     if (cart.state !== "paying") this.open = null;
-    if (cart.exit_code === "ready") this._show();
+    if (cart.state === "paid") this._exit(cart);
     else this._hide();
   }
 
@@ -118,11 +118,15 @@ export class Shop {
     if (open !== undefined) this.open = open;
   }
 
-  // The exit code, renewed while it is shown.
-  _show() {
-    if (this._timer !== null && this._shown === this.cart.sale) return;
-    this._shown = this.cart.sale;
-    this._renew();
+  // The exit code, renewed while it is shown. One that had been used before this page was opened is no news.
+  _exit(cart) {
+    if (cart.exit_code === "used" && this._seen !== cart.sale) this.left = cart.sale;
+    else this._seen = cart.sale;
+    if (cart.exit_code !== "ready" || this.left === cart.sale) this._hide();
+    else if (this._shown !== cart.sale) {
+      this._shown = cart.sale;
+      this._renew();
+    }
   }
 
   async _renew() {
