@@ -34,12 +34,12 @@ SENDING = {
     "decline": _both("「辞退」を送信中…", "Sending: decline …"),
     "served": _both("「対応完了」を送信中…", "Sending: served …"),
     "not_found": _both("「見つからない」を送信中…", "Sending: not found …"),
-    "bought": _both("「お買い上げ」を送信中…", "Sending: she bought …"),
+    "bought": _both("「お買い上げ」を送信中…", "Sending: bought …"),
 }
 OUTCOME = {
     "served": _both("対応完了しました", "Served"),
-    "not_found": _both("見つかりませんでした", "She was not found"),
-    "bought": _both("お買い上げになりました", "Served, and she bought"),
+    "not_found": _both("見つかりませんでした", "Customer not found"),
+    "bought": _both("お買い上げになりました", "Served, and bought"),
 }
 PLACE = _both("場所: {place}", "Where: {place}")
 PREFERENCES = _both("お好み: {what}", "Likes: {what}")
@@ -55,7 +55,7 @@ HUB_AWAY = _both(
 )
 KEYS = _both(
     "Enter・数字: 対応する  d: 辞退  s: 対応完了  b: お買い上げ  n: 見つからない  ↑↓: 選ぶ  l: English  q: 終了",
-    "Enter or number: accept  d: decline  s: served  b: she bought  n: not found  ↑↓: select  l: 日本語  q: quit",
+    "Enter or number: accept  d: decline  s: served  b: bought  n: not found  ↑↓: select  l: 日本語  q: quit",
 )
 CONNECTED = _both("接続中", "Connected")
 NOT_CONNECTED = _both("未接続", "NOT CONNECTED")
