@@ -35,7 +35,18 @@ from hub.shopping.payments import Payments
 from hub.visitors import Visitors
 
 COUNTERS_SHOWN = 64
-"""As many as `contract.payloads.HubStatus` takes."""
+"""As many as `contract.payloads.HubStatus` takes. There are more; `/metrics` has all of them."""
+TROUBLE = (
+    "quarantined",
+    "dropped",
+    "codes_",
+    "unknown",
+    "rules_",
+    "sales_refused_",
+    "sensing_answers_",
+    "terminal_frames_",
+)
+"""Beginnings of names of counters that somebody should look into."""
 
 
 class Hub:
@@ -130,9 +141,7 @@ class Hub:
         """Counters by name; trouble first when there are too many."""
         both = Counter(self.counters)
         both.update(delivery or {})
-        names = sorted(
-            both, key=lambda name: (not name.startswith(("quarantined", "dropped", "codes_", "unknown")), name)
-        )
+        names = sorted(both, key=lambda name: (not name.startswith(TROUBLE), name))
         return {name: both[name] for name in names[:COUNTERS_SHOWN]}
 
     def tick(self, tx: Tx) -> None:

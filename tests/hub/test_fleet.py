@@ -8,6 +8,7 @@ from contract.payloads import AgentHeartbeat, AgentStatus, DeviceStatus
 from delivery.link import Address
 from delivery.node import Node
 from hub import fleet
+from hub.core import COUNTERS_SHOWN
 from hub.disk_probe import DiskProbe
 from hub.metrics import Metrics
 
@@ -60,3 +61,14 @@ def test_made_up_agents_do_not_fill_the_memory(store, monkeypatch: pytest.Monkey
         status = DeviceStatus(category="gate", power="online")
         store.hear(store.bytes_of("device_status", status, agent="a0", device=f"d{n}"))
     assert (len(store.hub.fleet.beats), len(store.hub.fleet.devices), store.hub.fleet.untold) == (2, 3, 5)
+
+
+def test_trouble_is_first_where_there_is_no_room_for_every_counter(store) -> None:
+    store.hub.counters.update({f"a_{number}": 1 for number in range(COUNTERS_SHOWN)})
+    store.hub.counters.update(
+        ["rules_failed", "sales_refused_invalid", "sensing_answers_foreign", "quarantined", "visits"]
+    )
+    shown = store.hub.shown()
+    assert len(shown) == COUNTERS_SHOWN
+    assert {"rules_failed", "sales_refused_invalid", "sensing_answers_foreign", "quarantined"} <= set(shown)
+    assert "visits" not in shown
