@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
+import struct
 from contextlib import closing
 from pathlib import Path
 
 import zxingcpp
 from PIL import Image
+
+from instore.demo.past import READINGS
 
 ONE_OF_EACH = {
     "visits": 1,
@@ -56,3 +60,16 @@ def qr_codes(png: Path) -> list[str]:
         return [
             found.text for found in zxingcpp.read_barcodes(picture) if found.format == zxingcpp.BarcodeFormat.QRCode
         ]
+
+
+def readings_in(demo: Path, said: str) -> list[str]:
+    """Where a reading of her phone stands that should be nowhere: its value under its name, or as a database holds it."""
+    values = {**READINGS, **READINGS["blood_pressure"]}
+    numbers = {name: value for name, value in values.items() if isinstance(value, int | float)}
+    text = re.compile("|".join(rf"{name}\W{{1,6}}{value}\b" for name, value in numbers.items()).encode())
+    places = {"output": said.encode()} | {
+        str(path.relative_to(demo)): path.read_bytes() for path in demo.rglob("*") if path.is_file()
+    }
+    # Numbers that are no short fraction: eight bytes which nothing else has.
+    doubles = [struct.pack(">d", value) for value in numbers.values() if value % 0.5]
+    return [where for where, found in places.items() if text.search(found) or any(each in found for each in doubles)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import struct
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from tests.system.brokers import PASSWORD, Foreign, foreign_broker, free_port
 from tests.system.commands import instore
-from tests.system.effects import ONE_OF_EACH, effects, qr_codes
+from tests.system.effects import ONE_OF_EACH, effects, qr_codes, readings_in
 from tests.system.playing import leftovers, play
 
 pytestmark = pytest.mark.system
@@ -57,7 +58,7 @@ async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         yield broker.url
 
 
-@pytest.mark.row("A5", "A7", "A10", "A11", "B12", "C7", "C9")
+@pytest.mark.row("A5", "A7", "A10", "A11", "B12", "C7", "C9", "C11")
 async def test_one_visit_from_the_advertisement_to_the_commit(tmp_path: Path, broker: str) -> None:
     played = await play(tmp_path, "--broker", broker)
     assert played.code == 0, played.story()
@@ -76,6 +77,7 @@ async def test_one_visit_from_the_advertisement_to_the_commit(tmp_path: Path, br
     assert 0 < summary["advert_to_handheld_ms"] < 2000
     assert 0 < summary["scan_to_gate_ms"] < 2000
     assert effects(played.folder) == ONE_OF_EACH
+    assert readings_in(played.folder, json.dumps(played.lines)) == []
 
     printed = played.line("instore.lane.printed.v1")
     coupon = printed["message"]["data"]["coupon"]
@@ -182,3 +184,10 @@ async def test_a_folder_that_is_somebody_elses_is_left_alone(tmp_path: Path) -> 
     assert told.code == 2
     assert "not empty" in told.err
     assert (tmp_path / "mine/thesis.txt").read_text() == "ten years of work"
+
+
+def test_a_reading_that_was_written_down_would_be_found(tmp_path: Path) -> None:
+    (tmp_path / "hub.log").write_text('{"heart_rate_per_min": 112}')
+    (tmp_path / "hub.sqlite").write_bytes(struct.pack(">d", 36.9))
+    (tmp_path / "rules.toml").write_text("heart_rate >= 112")
+    assert sorted(readings_in(tmp_path, "systolic_kpa: 16.3")) == ["hub.log", "hub.sqlite", "output"]
