@@ -127,7 +127,8 @@ def _why_none(db: sqlite3.Connection, wanted: str) -> str:
     known_by = customers.known_by(db, wanted)
     if not known_by:
         return f"{wanted} has no visit: she has no beacon and no member code, so only her terminal could say that she is here"
-    return f"{wanted} has no visit: nothing of hers was heard yet (beacons and codes: {known_by})"
+    return (f"{wanted} has no visit: nothing of hers was heard yet (beacons and codes: {known_by}), or too faintly or too briefly "
+            "to count as being here (an agent's enter_rssi_dbm)")  # fmt: skip
 
 
 def _decision(row: TraceRow) -> str:

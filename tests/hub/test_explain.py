@@ -127,7 +127,10 @@ def test_why_there_is_no_visit_at_all(store, beacons):
         return str(found.value)
 
     assert "Nobody has this customer ID" in why("C9")
-    assert why("C0001") == "C0001 has no visit: nothing of hers was heard yet (beacons and codes: 1)"
+    assert why("C0001") == (
+        "C0001 has no visit: nothing of hers was heard yet (beacons and codes: 1), or too faintly or too briefly "
+        "to count as being here (an agent's enter_rssi_dbm)"
+    )
     store.journal.db.execute("DELETE FROM customer_beacon WHERE customer = 'C0002'")
     assert "she has no beacon and no member code" in why("C0002")
     with store.engine.transaction() as tx:

@@ -69,6 +69,18 @@ def test_age_and_frequency_of_a_category(store, beacons):
     assert store.of("coupon_issued")[0].data.rule == "womens-clothes-40s"
 
 
+@pytest.mark.row("A11")
+@pytest.mark.parametrize(("gender", "given"), [("female", True), ("male", False), ("", False)])
+def test_gender_beside_a_category(store, beacons, gender, given):
+    store.journal.db.execute("UPDATE customer SET gender = ?", (gender,))
+    rewrite(store, "age >= 40 && age < 50", 'gender == "female"')
+    for day in (1, 2):
+        store.now = store.now.replace(day=day)
+        buys(store, f"S-{day}", 1, category="婦人服")
+    comes(store, beacons[0])
+    assert [message.data.rule for message in store.of("coupon_issued")] == ["womens-clothes-40s"] * given
+
+
 @pytest.mark.row("C7")
 def test_what_is_not_known_of_her_does_not_hold_and_is_said(store, beacons):
     store.journal.db.execute("UPDATE customer SET born = ''")
