@@ -37,7 +37,7 @@ def summary(happenings: Iterable[Happening], receipts: Path, gate_memory: Path) 
     counts = {
         "sightings": len(_distinct(seen, "instore.sighting.v1", "beacon", event="arrived")),
         "service_requests": len(_distinct(seen, "instore.alert.v1", "alert", kind="service_request")),
-        "acceptances": len(_distinct(seen, "instore.alert.answer.v1", "alert", answer="accept") - treated),
+        "acceptances": _accepted(seen, treated),
         "exit_scans": len(_distinct(seen, "instore.lane.scan.v1", "code_id")),
         "decisions": len(_distinct(seen, "instore.lane.decision.v1", "scan", outcome="open") - in_vain),
         "coupons_printed": len(_distinct(seen, "instore.lane.printed.v1", "coupon", outcome="printed")),
@@ -85,6 +85,13 @@ def _distinct(seen: list[Happening], type_: str, key: str, **wanted: str) -> set
             found.add(str(data.get(key)))
     # What was both seen and recovered is one: the record leaves out messages with an ID that it has seen.
     return found or recovered
+
+
+def _accepted(seen: list[Happening], treated: set[str]) -> int:
+    """Requests for service that were accepted. What the trace tells of an answer is not which alert it was for: it counts once."""
+    answers = [h for h in seen if h.type == "instore.alert.answer.v1"]
+    told = _distinct([h for h in answers if h.message.get("data")], "instore.alert.answer.v1", "alert", answer="accept")
+    return len(told - treated) or min(1, len([h for h in answers if not h.message.get("data")]))
 
 
 def _event(happening: Happening, device: str, name: str) -> bool:
