@@ -91,7 +91,8 @@ def _accepted(seen: list[Happening], treated: set[str]) -> int:
     """Requests for service that were accepted. What the trace tells of an answer is not which alert it was for: it counts once."""
     answers = [h for h in seen if h.type == "instore.alert.answer.v1"]
     told = _distinct([h for h in answers if h.message.get("data")], "instore.alert.answer.v1", "alert", answer="accept")
-    return len(told - treated) or min(1, len([h for h in answers if not h.message.get("data")]))
+    held = _distinct(seen, "instore.alert.v1", "alert", kind="service_request", state="accepted")
+    return len((told - treated) | held) or min(1, len([h for h in answers if not h.message.get("data")]))
 
 
 def _event(happening: Happening, device: str, name: str) -> bool:
