@@ -228,14 +228,26 @@ class Presence:
             track.faint_since = now
         elif now - track.faint_since >= self.settings.exit_persist_s:
             return (self._leave(beacon_id, track, now, "faint"),)
+        events = self._follow(beacon_id, track, now)
         self._queue(beacon_id, track)
         was = Zone(track.zone)
         zone = self._zone_from(was, level)
         if zone is was or now - track.moved_at < self.settings.moved_interval_s:
-            return ()
+            return events
         track.zone, track.moved_at = zone, now
         self.counters["moved"] += 1
-        return (Moved(beacon_id, now, rssi_dbm, self._distance_m(track), zone, was),)
+        return *events, Moved(beacon_id, now, rssi_dbm, self._distance_m(track), zone, was)
+
+    def _follow(self, beacon_id: str, track: Track, now: float) -> tuple[Event, ...]:
+        """One who is so near that her new identifier came in by itself may leave right after: her interval is known all the same."""
+        if track.gaps >= self.settings.trusted_gaps:
+            return ()
+        old = predecessor(self._present, beacon_id, track, self.settings)
+        if old is None:
+            return ()
+        track.inherit(self._present[old])
+        self.counters["followed"] += 1
+        return (self._leave(old, self._present[old], now, "followed"),)
 
     def _leave(self, beacon_id: str, track: Track, now: float, reason: str) -> Left:
         left = Left(beacon_id, now, track.last_seen, track.seen_count, reason)

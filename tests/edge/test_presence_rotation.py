@@ -86,6 +86,20 @@ def test_its_interval_is_known_and_so_its_leaving_is_told_soon():
     assert walk.now - began < 15
 
 
+@pytest.mark.row("C5")
+def test_who_is_near_and_leaves_right_after_a_change_does_not_linger():
+    """Her new identifier came in by its own strength, and was heard too seldom for an interval of its own."""
+    walk = Walk(3, scatter_db=0.0, loss=0.0)
+    walk.go_on(eid(0), 60, -50)
+    walk.go_on(eid(1), 3, -50)
+    assert walk.present == {eid(1)}
+    began = walk.now
+    while walk.present:
+        walk.now += 1
+        walk._take(walk.presence.tick(walk.now))
+    assert walk.now - began < 15
+
+
 @pytest.mark.parametrize(
     ("why", "other_dbm", "after_s"), [("another level", -87, 0), ("too late", -80, 9), ("too faint", -92, 0)]
 )
