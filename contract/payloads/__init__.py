@@ -1,0 +1,111 @@
+"""The `data` of every message, as pydantic models, by who says it: shapes, units and ranges.
+
+Unknown extra fields are allowed (old and new must live together) and dropped. Every string and list is bounded, so that no
+message can fill a memory. Money is in minor units of `currency` (yen has none: 1 = 1 yen). Times are RFC 3339
+with their offset, from us in UTC: a time without one could be any of 24 hours, and is refused.
+"""
+
+from contract.payloads.agents import AgentHeartbeat, AgentStatus, ClientState, DevicePower, DeviceStatus
+from contract.payloads.base import Bilingual, Count, Counters, Id, MessageId, Payload, Text
+from contract.payloads.clerks import (
+    Alert,
+    AlertAnswer,
+    AlertCoupon,
+    AlertState,
+    ClerkStatus,
+    CustomerCard,
+    Outcome,
+    PurchaseLine,
+)
+from contract.payloads.hub import (
+    CouponIssued,
+    ExitKeys,
+    HubStatus,
+    IncentiveSettled,
+    Receipt,
+    TreatmentDecided,
+    VisitOpened,
+)
+from contract.payloads.lanes import (
+    Incentive,
+    LaneDecision,
+    LaneOpened,
+    LanePassage,
+    LanePrinted,
+    LaneRefused,
+    LaneScan,
+    ReceiptLine,
+)
+from contract.payloads.sightings import Detector, Sighting, SightingKind, VisitorsCounted
+from contract.payloads.terminals import (
+    BloodPressure,
+    Cart,
+    CartLine,
+    CartName,
+    CartPromise,
+    CartTax,
+    CouponKept,
+    MemberCoupon,
+    Position,
+    Reading,
+    Readings,
+    SensingAnswer,
+    SensingRequest,
+    TerminalPresence,
+)
+
+__all__ = [
+    "AgentHeartbeat",
+    "AgentStatus",
+    "Alert",
+    "AlertAnswer",
+    "AlertCoupon",
+    "AlertState",
+    "Bilingual",
+    "BloodPressure",
+    "Cart",
+    "CartLine",
+    "CartName",
+    "CartPromise",
+    "CartTax",
+    "ClerkStatus",
+    "ClientState",
+    "Count",
+    "Counters",
+    "CouponIssued",
+    "CouponKept",
+    "CustomerCard",
+    "Detector",
+    "DevicePower",
+    "DeviceStatus",
+    "ExitKeys",
+    "HubStatus",
+    "Id",
+    "Incentive",
+    "IncentiveSettled",
+    "LaneDecision",
+    "LaneOpened",
+    "LanePassage",
+    "LanePrinted",
+    "LaneRefused",
+    "LaneScan",
+    "MemberCoupon",
+    "MessageId",
+    "Outcome",
+    "Payload",
+    "Position",
+    "PurchaseLine",
+    "Reading",
+    "Readings",
+    "Receipt",
+    "ReceiptLine",
+    "SensingAnswer",
+    "SensingRequest",
+    "Sighting",
+    "SightingKind",
+    "TerminalPresence",
+    "Text",
+    "TreatmentDecided",
+    "VisitOpened",
+    "VisitorsCounted",
+]
