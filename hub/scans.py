@@ -19,18 +19,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from config.hub_settings import HubSettings
 from config.rules import IncentiveRule
-from config.words import Words
 from contract import exit_code
 from contract.envelope import Message
 from contract.exit_code import ExitClaims, ExitCodeError
 from contract.payloads import (
-    Bilingual,
     LaneDecision,
     LaneScan,
     ReceiptLine,
 )
 from delivery.engine import Tx
-from hub import coupons
+from hub import coupons, lane_words
 from hub.database import customers, lanes, sales, times, visits
 from hub.database.customers import Customer
 from hub.database.lanes import IncentiveRow, ScanRow
@@ -138,7 +136,7 @@ class Scans:
     def _open(self, tx: Tx, asked: _Asked, code: CodeRow) -> None:
         count(tx, self._counters, "scans_opened")
         cause, row, lines = self._reserve(tx, asked, code)
-        show = self._show(asked, row)
+        show = lane_words.show(self._policy().messages, asked.customer, row)
         decision = LaneDecision(
             scan=asked.message.id,
             outcome="open",
@@ -181,7 +179,7 @@ class Scans:
         language = asked.customer.language if asked.customer else self._settings.store.language
         zone, store = self._settings.store.zone, self._settings.store.name
         places = {
-            "name": self._name(asked, language),
+            "name": lane_words.name(self._policy().messages, asked.customer, language),
             "title": row.title_en if language == "en" else row.title_ja,
             "coupon": row.coupon,
             "store": store.en if language == "en" else store.ja,
@@ -191,29 +189,7 @@ class Scans:
         }
         return coupons.receipt(rule, language, places)
 
-    def _name(self, asked: _Asked, language: str) -> str:
-        anonymous = self._policy().messages.anonymous
-        return (asked.customer.name if asked.customer else "") or (anonymous.en if language == "en" else anonymous.ja)
-
-    def _show(self, asked: _Asked, row: IncentiveRow | None) -> Bilingual:
-        texts = self._policy().messages.lane
-        if row is None:
-            words = texts.thanks
-        elif row.paper == "printed":
-            words = texts.already_printed
-        else:
-            words = texts.thanks_coupon if row.give == "print" else texts.thanks_electronic
-        return self._fill(asked, words, (row.title_ja, row.title_en) if row else ("", ""))
-
-    def _fill(self, asked: _Asked, words: Words, titles: tuple[str, str]) -> Bilingual:
-        return Bilingual(
-            ja=words.fill(name=self._name(asked, "ja"), title=titles[0]).ja,
-            en=words.fill(name=self._name(asked, "en"), title=titles[1]).en,
-        )
-
     def _refuse(self, tx: Tx, asked: _Asked, reason: str, detail: str) -> None:
-        texts = self._policy().messages.lane
-        words = {"already_used": texts.already_used, "unknown_sale": texts.unknown_sale, "expired": texts.expired}
         cause = decided(tx, asked.visit, asked.message.id, "refused", f"refused, {reason}: {detail}")
         said = {"unknown_key": "bad_signature"}.get(reason, reason)
         decision = LaneDecision.model_validate(
@@ -221,7 +197,7 @@ class Scans:
                 "scan": asked.message.id,
                 "outcome": "refuse",
                 "reason": said,
-                "show": self._fill(asked, words.get(reason, texts.not_valid), ("", "")),
+                "show": lane_words.refused(self._policy().messages, asked.customer, reason),
                 "open_s": self._settings.lane.open_s,
             }
         )
