@@ -276,6 +276,10 @@ class Engine:
         by_hub = told[0] + timedelta(seconds=self.clock.monotonic() - told[1])
         return own if abs(own - by_hub) <= CLOCKS_AGREE else by_hub
 
+    def is_behind(self, patience_s: float) -> bool:
+        """Whether our peer will hardly answer at once: critical messages of ours wait for so long, or are a backlog."""
+        return self.outgoing.is_behind(patience_s)
+
     def unacknowledged(self) -> int:
         """Messages of ours that no peer has acknowledged yet."""
         return len(self.outgoing)

@@ -43,6 +43,7 @@ class Outgoing:
         self.flush_at: float | None = None
         """When `flush` is due (monotonic seconds); None: nothing waits for it."""
         self._journal, self._clock, self._counters, self._jitter = journal, clock, counters, jitter
+        self._since = clock.monotonic()
         self._unsaved: deque[tuple[Key, Entry]] = deque()
         self._forget: list[int] = []
         for peer, stream, entry in journal.pending():
@@ -173,6 +174,18 @@ class Outgoing:
         """When a resend is due (monotonic seconds); None: never."""
         deadlines = [stream.next_deadline() for key, stream in self.streams.items() if not self._waits(key)]
         return min((d for d in deadlines if d is not None), default=None)
+
+    def is_behind(self, patience_s: float) -> bool:
+        """Whether some peer has a backlog of critical messages, or one that has waited longer than `patience_s`.
+
+        How long a message of a former life has waited, nobody knows; it counts from our start.
+        """
+        latest = self._clock.monotonic() - patience_s
+        return any(
+            len(stream) > PORTION or (stream.pending[0].queued or self._since) < latest
+            for (_, name), stream in self.streams.items()
+            if name == Stream.CRITICAL and stream.pending
+        )
 
     def __len__(self) -> int:
         return sum(len(stream) for stream in self.streams.values())

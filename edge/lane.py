@@ -11,7 +11,8 @@ Rules (rows B12, C2, C3, C4; design "A lane"):
   down by the hub, the gate or a fire alarm, may hold it up again. Another code waits until the lane is idle.
 - Paper first, then the gate. Paper that cannot be had never holds a customer: after `print_patience_s` the lane opens and the
   hub gives the coupon electronically. The same coupon ID is printed again only when it is known that it was not printed.
-- Without a decision within `decide_s` the declared offline policy holds.
+- Without a decision within `decide_s` the declared offline policy holds. While the hub is behind, nobody waits for it in vain
+  where the lane may open by itself: `behind_s`.
 - An open command has a number of its own and is repeated with that number until the gate answers. Only when the gate has
   dealt with the number and did not open (refused, or older than another one) a new number is tried. After
   `gate_patience_s` a clerk is called. The passage sensor is the evidence of an exit, not the command; a lane without a gate
@@ -119,8 +120,10 @@ def _unheard(lane: Lane) -> Lane:
 def _code(lane: Lane, event: CodeAccepted, now: float, policy: LanePolicy) -> Next:
     if lane.phase is not Phase.IDLE:
         raise ValueError(f"a lane that is {lane.phase.value} takes no code; ask `phase` first")
+    hopeless = event.late and policy.offline == "open"
+    patience_s = min(policy.behind_s, policy.decide_s) if hopeless else policy.decide_s
     lane = replace(idle(lane), phase=Phase.DECIDING, scan=event.scan, code=event.code, cause=event.scan,
-                   deadline=now + policy.decide_s)  # fmt: skip
+                   deadline=now + patience_s)  # fmt: skip
     return lane, ()
 
 

@@ -214,7 +214,8 @@ class LaneRunner:
             self._store.use(claims.code_id, claims.expires, tx.utc)
             data = LaneScan(code_id=claims.code_id, sale=claims.sale, code=scan.text, scanned=tx.utc)
             message = tx.send("lane_scan", data, lane=self.id)
-            self._apply(core.CodeAccepted(message, claims.code_id), tx, scan.t_last_byte)
+            late = engine.is_behind(self.policy.decide_s)
+            self._apply(core.CodeAccepted(message, claims.code_id, late), tx, scan.t_last_byte)
         self.counters["scans"] += 1
 
     # --- the gate

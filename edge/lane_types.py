@@ -27,6 +27,9 @@ class LanePolicy:
     decide_s: float = 2.0
     """Silence of the hub before the offline policy. The round trip is 10 ms; two seconds is what a person accepts."""
     offline: Literal["open", "refuse"] = "open"
+    behind_s: float = 0.05
+    """The same when the hub is known to be behind and the lane may open by itself: five round trips, in case it has just come
+    back, and less than a person notices."""
     print_patience_s: float = 12.0
     """All attempts at the paper together."""
     print_attempts: int = 3
@@ -92,10 +95,12 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class CodeAccepted:
-    """A code that may be trusted and is not used. `scan`: ID of the message that tells it; `code`: the code's one-time ID."""
+    """A code that may be trusted and is not used. `scan`: ID of the message that tells it; `code`: the code's one-time ID.
+    `late`: what was told to the hub before is still waiting, so that its decision will not come in time."""
 
     scan: str
     code: str
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,3 +86,32 @@ def test_a_backlog_keeps_few_on_the_way(journal: Journal) -> None:
         if taken < 300:
             out.on_receipt("hub", receipt("sighting", taken), now)
     assert taken <= 300 + DEEP_WINDOW
+
+
+@pytest.mark.row("C3")
+def test_a_peer_is_behind_when_critical_messages_wait_long_or_in_numbers(journal: Journal) -> None:
+    out = outgoing(journal)
+    out.add([(SIGHTING, Entry("e2", seq, "sighting", b"", queued=1.0)) for seq in range(1, 500)], 100.0)
+    assert not out.is_behind(2.0)  # for sightings nobody stands and waits
+    out.add(
+        [(CRITICAL, Entry("e2", seq, "critical", b"", row=seq, queued=98.5)) for seq in range(1, PORTION + 1)], 98.5
+    )
+    assert not out.is_behind(2.0)
+    assert out.is_behind(1.4)
+    out.add([(CRITICAL, Entry("e2", PORTION + 1, "critical", b"", row=PORTION + 1, queued=100.0))], 100.0)
+    assert out.is_behind(2.0)  # so many come after an absence only
+    out.on_receipt("hub", receipt("critical", 0).model_copy(update={"epoch": "e2", "taken": PORTION}), 100.0)
+    assert not out.is_behind(1.4)
+    out.on_receipt("hub", receipt("critical", 0).model_copy(update={"epoch": "e2", "taken": PORTION + 1}), 100.0)
+    assert not out.is_behind(0.0)
+
+
+def test_how_long_a_message_of_a_former_life_has_waited_counts_from_the_start(journal: Journal) -> None:
+    backlog(journal, CRITICAL, 1)
+    out = outgoing(journal)
+    assert not out.is_behind(2.0)
+    try:
+        Time.now = 102.1
+        assert out.is_behind(2.0)
+    finally:
+        Time.now = 100.0

@@ -200,6 +200,29 @@ def test_a_lane_alone_opens_by_its_policy_and_a_late_decision_changes_nothing() 
     assert [m.offline for m in said(actions, LanePassage)] == [True]
 
 
+@pytest.mark.row("C3")
+@pytest.mark.parametrize(
+    ("late", "policy", "patience_s"),
+    [
+        (False, POLICY, POLICY.decide_s),
+        (True, POLICY, POLICY.behind_s),
+        (True, replace(POLICY, decide_s=0.01), 0.01),
+        (True, REFUSE, POLICY.decide_s),  # it may not open by itself, so it waits for whatever the hub may say
+    ],
+)
+def test_nobody_waits_in_vain_for_a_hub_that_is_behind(late: bool, policy: LanePolicy, patience_s: float) -> None:
+    lane, _ = go(Lane(command=6), CodeAccepted(SCAN, CODE, late), now=10.0, policy=policy)
+    assert next_deadline(lane) == pytest.approx(10.0 + patience_s)
+    opened, _ = go(lane, Tick(), now=10.0 + patience_s, policy=policy)
+    assert opened.offline is (policy.offline == "open")
+    decided, _ = go(
+        lane, Decided(decision(SCAN, give=None), "m2", "v1"), now=10.0, policy=policy
+    )  # it has just come back
+    assert (decided.phase, decided.offline) == (Phase.OPENING, False)
+    _, actions = go(opened, Decided(decision(SCAN), "m2", "v1"), now=10.0 + patience_s, policy=policy)
+    assert actions == [Ignored("late_decision")]
+
+
 @pytest.mark.row("C2")
 def test_a_lane_alone_that_may_not_open_calls_a_clerk_and_releases() -> None:
     lane, actions = go(in_phase(Phase.DECIDING), Tick(), now=2.0, policy=REFUSE)

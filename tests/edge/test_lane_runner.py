@@ -15,7 +15,7 @@ from devices.gate_map import GateCounters, Outcome
 from devices.printer import OutputComplete
 from devices.printer_job import Evidence, JobState
 from edge import lane_work
-from edge.lane_types import Phase
+from edge.lane_types import CodeAccepted, Phase
 from tests.edge.lane_bench import Bench, exit_code, scan
 from tests.edge.lane_ways import COUPON
 
@@ -255,3 +255,17 @@ async def test_a_damaged_row_does_not_keep_a_lane_from_starting(tmp_path: Path) 
     async with Bench(tmp_path) as bench:
         assert bench.phase is Phase.IDLE
         await bench.accepted()
+
+
+@pytest.mark.row("C3")
+async def test_while_the_hub_is_away_only_the_first_customer_waits_for_it(tmp_path: Path) -> None:
+    late: list[bool] = []
+    async with Bench(tmp_path, decide_s=0.2) as bench:
+        bench.runner.on_step = lambda event, _: late.append(event.late) if isinstance(event, CodeAccepted) else None
+        for count in (1, 2):
+            bench.runner.on_scan(scan(exit_code()))
+            await bench.until(lambda: bench.phase is Phase.OPEN)
+            bench.runner.put(passed(bench.devices.opened[-1], count))
+            await bench.until(lambda: bench.phase is Phase.IDLE)
+        assert late == [False, True]
+        assert bench.names() == 2 * ["scan", "opened", "passage"]
