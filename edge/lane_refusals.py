@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 
@@ -16,11 +18,18 @@ REFUSALS_PER_S, REFUSALS_BURST = 2.0, 20.0
 """Refused codes that are told to the hub. A reader that floods is counted, not forwarded."""
 
 
-class LaneRefusals:
-    """Of one lane; `counters` are the lane's."""
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The lane has refused a code; `reason` as in `contract.payloads.LaneRefused`."""
 
-    def __init__(self, lane: str, node: Node, counters: Counter[str]) -> None:
-        self._lane, self._node, self._counters = lane, node, counters
+    reason: str
+
+
+class LaneRefusals:
+    """Of one lane; `counters` are the lane's. `on_refused` hears of each, also of those that the hub is not told of."""
+
+    def __init__(self, lane: str, node: Node, counters: Counter[str], on_refused: Callable[[Refused], None]) -> None:
+        self._lane, self._node, self._counters, self._on_refused = lane, node, counters, on_refused
         self._allowance, self._allowance_at = REFUSALS_BURST, 0.0
 
     def refuse(self, reason: str, detail: str, claims: ExitClaims | None) -> None:
@@ -41,3 +50,4 @@ class LaneRefusals:
         self._allowance, self._allowance_at = allowance, now
         self._counters["refused"] += 1
         self._counters[f"refused_{reason}"] += 1
+        self._on_refused(Refused(reason))

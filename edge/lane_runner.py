@@ -28,7 +28,7 @@ from edge import lane_types as core
 from edge.codes import Keyring
 from edge.lane import next_deadline, resume, step
 from edge.lane_devices import LaneDevices
-from edge.lane_refusals import LaneRefusals
+from edge.lane_refusals import LaneRefusals, Refused
 from edge.lane_work import LaneWork
 from edge.store import EdgeStore
 
@@ -70,9 +70,11 @@ class LaneRunner:
         self.pulse = Pulse()
         self.on_step: Callable[[core.Event, float], None] | None = None
         """Called after each step that is on disk, with the time of its event (monotonic s)."""
+        self.watch: Callable[[core.Event | Refused], None] = lambda _happened: None
+        """The display's: called after each step that is on disk, and after each code that was refused. Must not raise."""
         self._node, self._store, self._keys, self._devices = node, store, keys, devices
         self._work = LaneWork(devices, self.put, self._print_sent, spawn)
-        self._refusals = LaneRefusals(self.id, node, self.counters)
+        self._refusals = LaneRefusals(self.id, node, self.counters, lambda refused: self.watch(refused))
         self._queue: deque[Item] = deque()
         self._wake = asyncio.Event()
         self._papers: dict[str, LanePrinted] = {}  # by job: papers given up as unknown, which may still come out
@@ -279,6 +281,7 @@ class LaneRunner:
         lane, actions = step(self.lane, event, tx.now, self.policy)
         if (on_step := self.on_step) is not None:
             tx.after_commit(lambda: on_step(event, tx.now if t is None else t))
+        tx.after_commit(lambda: self.watch(event))
         self._become(lane, actions, tx)
 
     def _become(self, lane: core.Lane, actions: tuple[core.Action, ...], tx: Tx) -> None:
