@@ -31,6 +31,7 @@ from hub.saying import count
 from hub.scans import Scans
 from hub.sensing import Sensing
 from hub.shopping.carts import Carts
+from hub.shopping.exit_numbers import ExitNumbers
 from hub.shopping.payments import Payments
 from hub.visitors import Visitors
 
@@ -66,6 +67,7 @@ class Hub:
         self.passages = Passages(settings.store.zone, self.counters)
         self.scans = Scans(settings, keys.public, policy, self.passages, self.counters)
         self.purchases = Purchases(settings, keys, policy, self.counters)
+        self.exit_numbers = ExitNumbers(settings, keys, self.counters)
         self.rank_run = RankRun(settings.store.zone, policy, self.counters)
         self.offers = Offers(settings.store.zone, policy, self.counters, self.requests.recommend)
         self.redeeming = Redeeming(policy, self.offers, self.counters)
@@ -108,6 +110,7 @@ class Hub:
             handler(message, tx)
 
     def _on_scan(self, message: Message, tx: Tx) -> None:
+        message = self.exit_numbers.read(message, tx)
         self.scans.on_scan(message, tx)
         assert isinstance(message.data, LaneScan)
         self.carts.on_scan(message.data, tx)
@@ -159,6 +162,7 @@ class Hub:
         self.forgetting.clean(tx)
         self.payments.clean(tx)
         self.carts.clean(tx)
+        self.exit_numbers.clean(tx)
         self.arrivals.clean(tx)
         unused = members.forget_sessions(tx.db, times.text(tx.utc - timedelta(days=SESSION_DAYS)))
         return unused + trace.forget(tx.db, times.text(tx.utc - timedelta(days=self.settings.trace_days)))

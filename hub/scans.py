@@ -98,6 +98,8 @@ class Scans:
 
     def _verify(self, tx: Tx, scan: LaneScan) -> ExitClaims:
         """Check the code again, at the time of the scan: a lane that was alone may tell of it hours later."""
+        if scan.digits and not scan.code:
+            raise ExitCodeError("malformed", "the number stands for no exit code of this store")
         claims = exit_code.verify(scan.code, self._keys, store=self._settings.store.id, now=None)
         when = plausible(scan.scanned, tx.utc)
         if when is None or when < claims.issued:  # before the code existed: that clock is wrong

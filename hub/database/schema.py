@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from delivery.journal import Migration
+from hub.database.schema_later import LATER
 
 MIGRATIONS: tuple[Migration, ...] = (
     (
@@ -340,4 +341,5 @@ MIGRATIONS: tuple[Migration, ...] = (
     # Whether a person was seen to be who she says (at the counter, or by her mailbox) when her terminal signed in.
     ("hub-12", "ALTER TABLE member_session ADD COLUMN proved INTEGER NOT NULL DEFAULT 0"),
     ("hub-13", "CREATE INDEX customer_unranked ON customer (customer) WHERE rank = ''"),
+    *LATER,
 )

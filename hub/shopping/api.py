@@ -13,7 +13,8 @@ sends again). Answers are `{"cart": contract.payloads.Cart or null, …}`; what 
     POST cart/pay          {"command", "cart", "revision" that she sees}; `open`: where the terminal goes on, or null
     POST cart/pay/cancel   {"payment"}: back to the list
     POST cart/pay/simulate {"payment", "outcome": paid, failed}: with the simulated provider only
-    GET  cart/exit         the exit code of what was paid last: text, picture, until when, and when to ask again
+    GET  cart/exit         the exit code of what was paid last: `text` with its picture `svg`; `digits` that stand for it, and
+                           `bars`, their Code 128; `expires`, `left_s`, and `again_s`: when to ask for the next one
 
     POST /api/v1/payments/{payment}   of the provider, signed (`hub.shopping.signing`): {"outcome": paid, failed, cancelled;
                            "amount_minor", "currency", "tenders"?}. 200: taken; else `{"error", "kind", "give_back"}`
@@ -42,6 +43,7 @@ from hub.database import payments as payment_table
 from hub.database import times
 from hub.database.payments import PaymentRow
 from hub.members.api import Answer, MemberApi
+from hub.members.bars import code128_svg
 from hub.members.picture import qr_svg
 from hub.sale_shapes import Minor, Tender
 from hub.shopping.cart import CartRefused
@@ -217,8 +219,11 @@ class CartApi:
             lifetime_s = self._hub.settings.shopping.exit_code_s
             code, text = self._hub.purchases.exit_code(tx, cart.sale, lifetime_s)
             again = times.time(code.expires) - timedelta(seconds=lifetime_s / 2) - tx.utc
+            digits = self._hub.exit_numbers.of(tx, code)
+            left_s = max(0.0, (times.time(code.expires) - tx.utc).total_seconds())
         return self._shown(cart, exit={
-            "text": text, "svg": qr_svg(text), "expires": code.expires, "again_s": max(1.0, again.total_seconds()),
+            "text": text, "svg": qr_svg(text), "digits": digits, "bars": code128_svg(digits), "expires": code.expires,
+            "left_s": left_s, "again_s": max(1.0, again.total_seconds()),
         })  # fmt: skip
 
 

@@ -35,7 +35,9 @@ def test_it_is_read_as_people_write_it(between: str) -> None:
     number = new_digits()
     assert read_digits(between.join((number[:4], number[4:8], number[8:])) + "\r") == number
     assert read_digits(grouped(number)) == number
-    assert read_digits("".join(chr(ord(digit) + 0xFEE0) for digit in number)) == number  # as a Japanese keyboard types it
+    assert (
+        read_digits("".join(chr(ord(digit) + 0xFEE0) for digit in number)) == number
+    )  # as a Japanese keyboard types it
 
 
 @pytest.mark.parametrize("text", ["", "1234", "IS1:ABC", "1" * 13, "x" * 12, "٣" * 12])

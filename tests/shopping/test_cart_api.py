@@ -15,6 +15,8 @@ import pytest
 from config.hub_settings import load_hub
 from config.load import SettingsError
 from contract.envelope import decode
+from contract.exit_digits import read_digits
+from hub.members.bars import code128_svg
 from hub.shopping.signing import CallRefused, checked, signed
 from tests.hub.conftest import Store
 from tests.members.conftest import serving
@@ -159,7 +161,9 @@ async def test_from_the_first_product_to_the_exit(store_with: Any, folder: Any) 
             exit = (await shopper.look("/exit"))["exit"]
             assert exit["text"].startswith("IS1:")
             assert exit["svg"].startswith("<svg")
-            assert 1 <= exit["again_s"] <= 60
+            assert 1 <= exit["again_s"] <= 60 <= exit["left_s"] <= 120
+            assert read_digits(exit["digits"]) == exit["digits"]
+            assert exit["bars"] == code128_svg(exit["digits"])
             store.scan(exit["text"], sale=paid["cart"]["sale"])
             store.engine.to_terminals.clear()
         assert await shopper.look("/exit") == {**await shopper.look(), "exit": None}
