@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
+from config.display_settings import DisplaySettings
 from config.load import Section, load, resolve
 from config.mqtt import MqttSettings
 
@@ -137,6 +138,8 @@ class EdgeSettings(Section):
     heartbeat_s: Seconds = 5.0
     metrics: MetricsSettings | None = None
     """None: no port is opened."""
+    display: DisplaySettings | None = None
+    """None: the lanes have no displays."""
 
     @model_validator(mode="after")
     def _consistent(self) -> EdgeSettings:
