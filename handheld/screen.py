@@ -8,12 +8,12 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
-from contract.payloads import Bilingual
+from contract.payloads import Bilingual, CustomerCard
 from handheld import words as w
 from handheld.alert_book import Entry, Status
 from handheld.words import Language
 
-_COLOUR = {"service_request": "cyan", "special_treatment": "magenta", "coupon": "yellow"}
+_COLOUR = {"service_request": "cyan", "special_treatment": "magenta", "coupon": "yellow", "lane": "red"}
 _HISTORY_SHOWN = 3
 _STYLE = {Status.OPEN: "bold", Status.MINE: "", Status.TAKEN: "dim", Status.DECLINED: "dim", Status.OVER: "dim"}
 
@@ -68,15 +68,17 @@ def _panel(number: int, entry: Entry, scene: Scene) -> Panel:
     alert, card, language = entry.alert, entry.alert.customer, scene.language
     style = _STYLE[entry.status]
     body: list[RenderableType] = [_two(alert.message, language, style)]
-    facts = [
-        card.rank,
-        _say(w.VISITS, language).format(n=card.visits),
-        _say(w.POINTS, language).format(n=f"{card.points:,}"),
-    ]
-    body.append(Text(w.plain(card.name), style=f"{style} reverse" if entry.status is Status.OPEN else style))
-    body.append(Text(" · ".join(w.plain(fact) for fact in facts if fact), style=style))
-    body += [Text(line, style=style) for line in _more(entry, language)]
-    if card.note:
+    who = alert.place if card is None else card.name
+    body.append(Text(w.plain(who), style=f"{style} reverse" if entry.status is Status.OPEN else style))
+    if card is not None:
+        facts = [
+            card.rank,
+            _say(w.VISITS, language).format(n=card.visits),
+            _say(w.POINTS, language).format(n=f"{card.points:,}"),
+        ]
+        body.append(Text(" · ".join(w.plain(fact) for fact in facts if fact), style=style))
+        body += [Text(line, style=style) for line in _more(entry, card, language)]
+    if card is not None and card.note:
         body.append(Text(w.plain(card.note), style=f"{style} italic"))
     if entry.status is not Status.OVER:
         body.append(Text(f"{_say(w.WAITING, language)} {w.clock(scene.now - entry.since)}", style=f"{style} yellow"))
@@ -88,9 +90,9 @@ def _panel(number: int, entry: Entry, scene: Scene) -> Panel:
     return Panel(Group(*body), title=title, title_align="left", border_style=colour, padding=(1, 3) if wide else (0, 3))
 
 
-def _more(entry: Entry, language: Language) -> list[str]:
+def _more(entry: Entry, card: CustomerCard, language: Language) -> list[str]:
     """Where she is, what she likes, what to recommend, what she bought last."""
-    alert, card = entry.alert, entry.alert.customer
+    alert = entry.alert
     lines = []
     if alert.place:
         lines.append(_say(w.PLACE, language).format(place=w.plain(alert.place)))

@@ -17,6 +17,7 @@ KIND = {
     "service_request": _both("接客のお願い", "Service request"),
     "special_treatment": _both("特別なご対応", "Special treatment"),
     "coupon": _both("クーポンのご案内", "Coupon to offer"),
+    "lane": _both("出口の応援", "Lane needs a clerk"),
 }
 ROLE = {
     "main": _both("主担当", "main clerk"),

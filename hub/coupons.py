@@ -6,7 +6,7 @@ import secrets
 from datetime import datetime, timedelta
 
 from config.rules import IncentiveRule
-from contract.payloads import Bilingual, Incentive, ReceiptLine
+from contract.payloads import RECEIPT_TEXT_MAX, Bilingual, Incentive, ReceiptLine
 from hub.database.lanes import IncentiveRow
 from hub.database.times import text, time
 
@@ -46,4 +46,4 @@ def receipt(rule: IncentiveRule, language: str, places: dict[str, str]) -> list[
         return []
     lines = rule.receipt.en if language == "en" else rule.receipt.ja
     short = {name: value[:100] for name, value in places.items()}
-    return [ReceiptLine(kind=kind, text=words.format_map(short)[:300]) for kind, words in lines]
+    return [ReceiptLine(kind=kind, text=words.format_map(short)[:RECEIPT_TEXT_MAX]) for kind, words in lines]

@@ -27,13 +27,21 @@ from contract.payloads.hub import (
     VisitOpened,
 )
 from contract.payloads.lanes import (
+    RECEIPT_TEXT_MAX,
+    By,
+    CouponRead,
     Incentive,
+    LaneCall,
+    LaneCallAnswered,
     LaneDecision,
+    LaneIncident,
     LaneOpened,
     LanePassage,
     LanePrinted,
     LaneRefused,
     LaneScan,
+    LaneScreen,
+    LaneShown,
     ReceiptLine,
 )
 from contract.payloads.sightings import Detector, Sighting, SightingKind, VisitorsCounted
@@ -55,6 +63,7 @@ from contract.payloads.terminals import (
 )
 
 __all__ = [
+    "RECEIPT_TEXT_MAX",
     "AgentHeartbeat",
     "AgentStatus",
     "Alert",
@@ -63,6 +72,7 @@ __all__ = [
     "AlertState",
     "Bilingual",
     "BloodPressure",
+    "By",
     "Cart",
     "CartLine",
     "CartName",
@@ -74,6 +84,7 @@ __all__ = [
     "Counters",
     "CouponIssued",
     "CouponKept",
+    "CouponRead",
     "CustomerCard",
     "Detector",
     "DevicePower",
@@ -83,12 +94,17 @@ __all__ = [
     "Id",
     "Incentive",
     "IncentiveSettled",
+    "LaneCall",
+    "LaneCallAnswered",
     "LaneDecision",
+    "LaneIncident",
     "LaneOpened",
     "LanePassage",
     "LanePrinted",
     "LaneRefused",
     "LaneScan",
+    "LaneScreen",
+    "LaneShown",
     "MemberCoupon",
     "MessageId",
     "Outcome",

@@ -66,7 +66,8 @@ class Alert(Payload):
     """A request to a clerk, sent as state: the same alert again means its newest state (rows A7, A10, C6)."""
 
     alert: Id
-    kind: Literal["service_request", "special_treatment", "coupon"]
+    kind: Literal["service_request", "special_treatment", "coupon", "lane"]
+    """`lane`: a clerk is needed at an exit lane (row B12); it is about no customer."""
     state: AlertState
     role: Literal["main", "deputy", "group"]
     """Why this clerk is asked; `group`: nobody in charge answered in time, and it was escalated."""
@@ -78,9 +79,10 @@ class Alert(Payload):
     suggested: Outcome | None = None
     """Of an accepted one: the outcome that the till has seen (she has bought). Its holder confirms it, or says another."""
     message: Bilingual
-    customer: CustomerCard
+    customer: CustomerCard | None = None
+    """Whom to attend to; None: the request is about a place."""
     place: Text = ""
-    """Where she was heard last: the label of an entrance or a floor."""
+    """Where she was heard last: the label of an entrance or a floor. Of a lane: its name."""
     coupon: AlertCoupon | None = None
     expires: AwareDatetime | None = None
     raised: AwareDatetime

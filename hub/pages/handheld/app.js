@@ -156,7 +156,7 @@ function act() {
   const entries = buzz.map((id) => app.book.get(id));
   if (entries.length > 0) {
     // Several at once sound as one, the more special first.
-    const kinds = ["special_treatment", "service_request", "coupon"];
+    const kinds = ["special_treatment", "lane", "service_request", "coupon"];
     const loudest = entries.reduce((a, b) => (kinds.indexOf(b.alert.kind) < kinds.indexOf(a.alert.kind) ? b : a));
     signals.give(loudest.alert.kind);
     view.announce(app.words.say("announce", app.words.say(loudest.alert.kind), app.words.of(loudest.alert.message)));

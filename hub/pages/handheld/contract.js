@@ -7,7 +7,7 @@ const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/;
 const DAY = /^\d{4}-\d\d-\d\d$/;
 const STATES = ["offered", "accepted", "declined", "expired", "closed"];
-const KINDS = ["service_request", "special_treatment", "coupon"];
+const KINDS = ["service_request", "special_treatment", "coupon", "lane"];
 const ROLES = ["main", "deputy", "group"];
 const OUTCOMES = ["served", "not_found", "bought"];
 const HISTORY_MAX = 10;
@@ -83,6 +83,7 @@ export function decodeHubReady(bytes, hub) {
 }
 
 function card(customer) {
+  if (isNone(customer)) return null; // the request is about a place
   need(isObject(customer) && isId(customer.customer), "data.customer.customer");
   need(isText(customer.name), "data.customer.name");
   const own = { customer: customer.customer, name: customer.name };

@@ -4,6 +4,7 @@ const PATTERNS = {
   service_request: { vibrate: [300, 120, 300, 120, 600], tones: [880, 1175], colour: "service" },
   special_treatment: { vibrate: [120, 80, 120, 80, 120, 80, 120], tones: [659, 988, 659, 988], colour: "special" },
   coupon: { vibrate: [200], tones: [784], colour: "coupon" },
+  lane: { vibrate: [500, 150, 500], tones: [660, 660, 880], colour: "lane" },
   lost: { vibrate: [700], tones: [330], colour: "lost" },
   taken: { vibrate: [60], tones: [], colour: null },
 };

@@ -145,24 +145,25 @@ export class View {
 
   _fill(card, words, entry, scene) {
     const { alert } = entry;
-    const { customer } = alert;
+    const { customer } = alert; // none when it is about a place
     Object.assign(card.article.dataset, { status: entry.status, kind: alert.kind });
     set(card.kind, words.say(alert.kind));
     set(card.role, words.say(alert.role));
     set(card.waitWord, words.say("waiting"));
     set(card.wait, clock(scene.now - entry.since));
-    set(card.name, words.say("name", customer.name || customer.customer));
+    set(card.name, customer === null ? alert.place : words.say("name", customer.name || customer.customer));
     set(card.message, words.of(alert.message));
-    this._optional(card.rank, customer.rank);
-    this._optional(card.visits, words.say("visits", words.count(customer.visits)));
-    this._optional(card.points, words.say("points", words.count(customer.points)));
-    const spent = customer.average_purchase_minor;
+    this._optional(card.rank, customer?.rank ?? "");
+    this._optional(card.visits, customer === null ? "" : words.say("visits", words.count(customer.visits)));
+    this._optional(card.points, customer === null ? "" : words.say("points", words.count(customer.points)));
+    const spent = customer?.average_purchase_minor ?? 0;
     this._optional(card.average, spent > 0 ? words.say("average", words.money(spent, scene.currency)) : "");
-    this._optional(card.note, customer.note);
-    this._optional(card.place, alert.place === "" ? "" : words.say("place", alert.place));
+    this._optional(card.note, customer?.note ?? "");
+    this._optional(card.place, alert.place === "" || customer === null ? "" : words.say("place", alert.place));
     this._optional(card.coupon, alert.coupon === null ? "" : words.say("recommend", words.of(alert.coupon.title)));
-    this._optional(card.preferences, customer.preferences === "" ? "" : words.say("preferences", customer.preferences));
-    this._history(card, words, customer.history, scene.currency);
+    const likes = customer?.preferences ?? "";
+    this._optional(card.preferences, likes === "" ? "" : words.say("preferences", likes));
+    this._history(card, words, customer?.history ?? [], scene.currency);
     this._optional(card.standing, this._standing(words, entry));
     const wanted = BUTTONS[entry.status] ?? [];
     card.buttons.forEach((button, index) => this._button(button, wanted[index], words, entry));
