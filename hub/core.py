@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from config.hub_settings import HubSettings
 from contract.envelope import Message
-from contract.payloads import AgentStatus, ClientState, HubStatus, LanePassage, LaneScan
+from contract.payloads import AgentStatus, ClientState, CouponKept, HubStatus, LanePassage, LaneScan
 from delivery.engine import Tx
 from hub.arrivals import Arrivals
 from hub.database import alerts, members, times, trace
@@ -16,6 +16,7 @@ from hub.eid.resolving import Resolver
 from hub.exit_keys import KeyRing
 from hub.fleet import Fleet
 from hub.forgetting import Forgetting
+from hub.giving.giving import Giving
 from hub.members.secrets import SESSION_DAYS
 from hub.members.terminals import Terminals
 from hub.offers.offering import Offers
@@ -64,7 +65,8 @@ class Hub:
         recognition = Recognition(self.eids, self.counters)
         self.arrivals = Arrivals(settings.store.zone, policy, self.requests.on_visit, self.counters, recognition)
         self.visitors = Visitors(settings.store.zone, self.counters)
-        self.passages = Passages(settings.store.zone, self.counters)
+        self.giving = Giving(self.counters)
+        self.passages = Passages(settings.store.zone, self.counters, self.giving.on_settled)
         self.scans = Scans(settings, keys.public, policy, self.passages, self.counters)
         self.purchases = Purchases(settings, keys, policy, self.counters)
         self.exit_numbers = ExitNumbers(settings, keys, self.counters)
@@ -79,6 +81,7 @@ class Hub:
         self.payments = Payments(settings, self.carts, self.purchases, self.counters)
         self.on_terminal: list[Callable[[str, Tx], None]] = [
             self.offers.on_terminal,
+            self.giving.on_terminal,
             self.sensing.on_terminal,
             self.carts.on_terminal,
         ]
@@ -96,7 +99,7 @@ class Hub:
             "lane_passage": self._on_passage,
             "alert_answer": self.requests.on_answer,
             "clerk_status": self.requests.on_clerk_status,
-            "coupon_kept": self.offers.on_kept,
+            "coupon_kept": self._on_kept,
             "sensing_answer": self.sensing.on_answer,
             "agent_status": self._on_agent_status,
             "agent_heartbeat": self._on_heartbeat,
@@ -119,6 +122,10 @@ class Hub:
         self.passages.on_passage(message, tx)
         assert isinstance(message.data, LanePassage)
         self.carts.on_passage(message.data.scan, tx)
+
+    def _on_kept(self, message: Message, tx: Tx) -> None:
+        assert isinstance(message.data, CouponKept)
+        (self.giving if self.giving.is_of_lane(tx, message.data.coupon) else self.offers).on_kept(message, tx)
 
     def _on_heartbeat(self, message: Message, tx: Tx) -> None:
         self.fleet.on_heartbeat(message, tx)
@@ -152,6 +159,7 @@ class Hub:
         self.requests.tick(tx)
         self.sensing.tick(tx)
         self.offers.tick(tx)
+        self.giving.tick(tx)
         self.rank_run.tick(tx)
         self.forgetting.tick(tx)
         self.payments.tick(tx)
@@ -163,6 +171,7 @@ class Hub:
         self.payments.clean(tx)
         self.carts.clean(tx)
         self.exit_numbers.clean(tx)
+        self.giving.clean(tx)
         self.arrivals.clean(tx)
         unused = members.forget_sessions(tx.db, times.text(tx.utc - timedelta(days=SESSION_DAYS)))
         return unused + trace.forget(tx.db, times.text(tx.utc - timedelta(days=self.settings.trace_days)))

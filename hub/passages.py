@@ -7,6 +7,7 @@ and together, and are settled as they happened.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
 from contract.envelope import Message
@@ -21,8 +22,10 @@ from hub.saying import count, decided, heard, say
 class Passages:
     """Ends of scans: commits and releases."""
 
-    def __init__(self, zone: ZoneInfo, counters: Counter[str]) -> None:
-        self._zone, self._counters = zone, counters
+    def __init__(
+        self, zone: ZoneInfo, counters: Counter[str], settled: Callable[[Tx, IncentiveRow], None] | None = None
+    ) -> None:
+        self._zone, self._counters, self._settled = zone, counters, settled
 
     def on_refused(self, message: Message, tx: Tx) -> None:
         """The lane refused a code by itself."""
@@ -47,6 +50,8 @@ class Passages:
         count(tx, self._counters, f"coupons_{printed.outcome}")
         if row.paper != "printed":
             lanes.paper(tx.db, row.coupon, printed.outcome, "print" if printed.outcome == "printed" else "electronic")
+            if row.state == "committed":  # she has passed already
+                self._tell_giving(tx, row.coupon)
 
     def on_opened(self, message: Message, tx: Tx) -> None:
         """The gate took the command: no evidence of an exit."""
@@ -112,3 +117,10 @@ class Passages:
             {"coupon": row.coupon, "scan": scan.scan, "outcome": state, "detail": why[:500]}
         )
         say(tx, "incentive_settled", data, f"{row.rule} {row.coupon} {state}", visit=scan.visit, cause=cause)
+        self._tell_giving(tx, row.coupon)
+
+    def _tell_giving(self, tx: Tx, coupon: str) -> None:
+        """What is hers and is not on paper is given electronically (row C4)."""
+        row = lanes.incentive(tx.db, coupon)
+        if self._settled is not None and row is not None:
+            self._settled(tx, row)

@@ -1,0 +1,35 @@
+"""A lane's coupon as a terminal, a letter or a notification says it. Pure."""
+
+from __future__ import annotations
+
+from contract.payloads import Bilingual, MemberCoupon
+from hub.database import times
+from hub.database.givings import GivenRow
+from hub.database.lanes import IncentiveRow
+
+
+def state_of(row: IncentiveRow, now: str, *, used: bool) -> str:
+    """What it is for her now: offered, redeemed, expired, withdrawn. `now` as `hub.database.times.text`."""
+    if used:
+        return "redeemed"
+    if row.state == "released":
+        return "withdrawn"
+    return "offered" if now < row.valid_until else "expired"
+
+
+def as_message(row: IncentiveRow, given: GivenRow) -> MemberCoupon:
+    """As her terminal gets it. Until she has passed the lane it is reserved, and valid from then on."""
+    return MemberCoupon.model_validate(
+        {
+            "coupon": row.coupon,
+            "customer": given.customer,
+            "title": Bilingual(ja=row.title_ja, en=row.title_en),
+            "code": row.coupon,
+            "kind": row.kind,
+            "amount_minor": row.amount_minor,
+            "state": given.state,
+            "valid_from": times.time(row.settled or row.reserved),
+            "valid_until": times.time(row.valid_until),
+            "revision": given.revision,
+        }
+    )
