@@ -166,7 +166,8 @@ class Node:
             self.link.publish(publication)
 
     def _listen(self) -> None:
-        silent_s = self.engine.clock.monotonic() - self._heard
+        since = max(self._heard, self.engine.outgoing.waits_since())  # in a quiet hour nothing is to be heard
+        silent_s = self.engine.clock.monotonic() - since
         if silent_s >= self._deaf_s:
             self._deaf_s = min(self._deaf_s * 2, DEAF_MAX_S)
             self.engine.counters["deaf_connections"] += 1

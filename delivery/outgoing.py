@@ -187,6 +187,11 @@ class Outgoing:
             if name == Stream.CRITICAL and stream.pending
         )
 
+    def waits_since(self) -> float:
+        """Since when (monotonic seconds, of this process's life) something has waited for its acknowledgement."""
+        oldest = [stream.pending[0].queued or self._since for stream in self.streams.values() if stream.pending]
+        return min(oldest, default=self._clock.monotonic())
+
     def __len__(self) -> int:
         return sum(len(stream) for stream in self.streams.values())
 

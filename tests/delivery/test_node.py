@@ -161,3 +161,18 @@ async def test_a_connection_over_which_nothing_is_heard_is_replaced(
         assert agent.node.link.connects == 2
         assert hub.applied() == ["scan-0"]
         assert agent.engine.counters["deaf_connections"] == 1
+
+
+@pytest.mark.row("C1")
+async def test_what_is_said_first_after_a_quiet_hour_does_not_cost_the_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was heard because nobody had anything to say."""
+    monkeypatch.setattr(node_module, "DEAF_FIRST_S", 0.5)
+    async with RealBroker("mosquitto", tmp_path / "broker") as broker, pair(broker, tmp_path) as (hub, agent):
+        await until(lambda: agent.node.link.up and hub.node.link.up)
+        await asyncio.sleep(0.7)
+        agent.scan("scan-0")
+        await until(lambda: hub.applied() == ["scan-0"] and agent.engine.unacknowledged() == 0)
+        assert agent.node.link.connects == 1
+        assert agent.engine.counters["deaf_connections"] == 0
