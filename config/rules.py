@@ -1,19 +1,19 @@
-"""The store's policy as files: ranks and rules, messages, incentives. Shapes only; `hub.rules` compiles the conditions."""
+"""The store's policy as files: ranks and rules, messages. Shapes only; `hub.rules` compiles the conditions.
+
+Incentives have their own room, `config.incentives`, and are named here too.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
 
+from config.incentives import Condition, IncentiveRule, IncentivesFile, Minor, RuleName
 from config.load import Section
-from config.words import Text, Words, check_places
+from config.words import Words, check_places
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-RuleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
-Minor = Annotated[int, Field(ge=0, le=10**12)]
-"""An amount in minor units, or points: what messages and the database can carry with room to spare."""
-Condition = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 
 
 def _unique(names: list[str], what: str) -> None:
@@ -163,61 +163,20 @@ class MessagesFile(Section):
         return self
 
 
-# --- incentives.toml
-
-RECEIPT_PLACES = ("name", "title", "coupon", "store", "valid_until", "issued", "amount")
-ReceiptLine = tuple[
-    Literal["text", "title", "center", "rule", "feed", "qr"], Annotated[str, StringConstraints(max_length=150)]
+__all__ = [
+    "ClerkMessages",
+    "Condition",
+    "IncentiveRule",
+    "IncentivesFile",
+    "LaneMessages",
+    "MessagesFile",
+    "Minor",
+    "Name",
+    "Points",
+    "Rank",
+    "Rule",
+    "RuleName",
+    "RulesFile",
+    "ShoppingMessages",
+    "TreatmentRule",
 ]
-
-
-class ReceiptText(Section):
-    """Lines of the printed coupon, as [kind, text], in each language."""
-
-    ja: Annotated[tuple[ReceiptLine, ...], Field(min_length=1, max_length=60)]
-    en: Annotated[tuple[ReceiptLine, ...], Field(min_length=1, max_length=60)]
-
-    @model_validator(mode="after")
-    def _places(self) -> ReceiptText:
-        for lines in (self.ja, self.en):
-            for _, text in lines:
-                check_places(text, RECEIPT_PLACES)
-            if not any(kind == "qr" and "{coupon}" in text for kind, text in lines):
-                raise ValueError("a printed coupon needs a line ['qr', '{coupon}'], or no checkout can read it")
-        return self
-
-
-class IncentiveRule(Section):
-    """What is given to whom on leaving (rows B7, B8). Tried in order; the first that holds is given."""
-
-    name: RuleName
-    when: Condition
-    kind: Literal["points", "discount", "product"]
-    title: Words
-    amount_minor: Minor = 0
-    points: Minor = 0
-    give: Literal["print", "electronic"] = "print"
-    valid_days: Annotated[int, Field(ge=1, le=3650)] = 30
-    receipt: ReceiptText | None = None
-
-    @model_validator(mode="after")
-    def _complete(self) -> IncentiveRule:
-        if self.give == "print" and self.receipt is None:
-            raise ValueError(
-                f"incentive {self.name!r} is printed and has no receipt: add [incentive.receipt] with ja and en"
-            )
-        wanted: Text | None = {"points": "points", "discount": "amount_minor"}.get(self.kind)
-        if wanted and not getattr(self, wanted):
-            raise ValueError(f"incentive {self.name!r} is of kind {self.kind!r} and gives nothing: set {wanted}")
-        return self
-
-
-class IncentivesFile(Section):
-    """`incentives.toml`."""
-
-    incentive: Annotated[tuple[IncentiveRule, ...], Field(max_length=100)] = ()
-
-    @model_validator(mode="after")
-    def _names(self) -> IncentivesFile:
-        _unique([rule.name for rule in self.incentive], "incentive")
-        return self

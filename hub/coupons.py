@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, timedelta
 
-from config.rules import IncentiveRule
+from config.incentives import ELECTRONIC, IncentiveRule
 from contract.payloads import RECEIPT_TEXT_MAX, Bilingual, Incentive, ReceiptLine
 from hub.database.lanes import IncentiveRow
 from hub.database.times import text, time
@@ -20,8 +20,10 @@ def reserve(rule: IncentiveRule, *, coupon: str, code: str, scan: str, sale: str
             now: datetime) -> IncentiveRow:  # fmt: skip
     """A new incentive by this rule, reserved by this scan."""
     until = now + timedelta(days=rule.valid_days)
+    give = "electronic" if rule.give[0] in ELECTRONIC else rule.give[0]
     return IncentiveRow(coupon, code, scan, sale, customer, rule.name, rule.kind, rule.title.ja, rule.title.en,
-                        rule.amount_minor, rule.points, rule.give, "", "reserved", text(now), None, text(until))  # fmt: skip
+                        rule.amount_minor, rule.points, give, "", "reserved", text(now), None, text(until),
+                        ways=" ".join(way for way in rule.give if way in ELECTRONIC) or "app")  # fmt: skip
 
 
 def as_message(row: IncentiveRow, receipt: list[ReceiptLine]) -> Incentive:

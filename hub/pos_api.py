@@ -98,9 +98,11 @@ def router(hub: Hub, node: Node, who: Callable[..., str]) -> APIRouter:
             **{name: getattr(row, name) for name in _AS_STORED},
             sold=times.time(row.sold),
             voided=times.time(row.voided) if row.voided else None,
+            registered_on=row.registered_on or None,
             lines=[SaleLine(product=product, name=name, category=category, quantity=quantity, amount_minor=amount)
                    for product, name, category, quantity, amount in sales.lines(db, sale)],
-            tenders=[Tender(method=method, amount_minor=amount) for method, amount in sales.tenders(db, sale)],
+            tenders=[Tender(method=method, amount_minor=amount, paid_on=paid_on)
+                     for method, amount, paid_on in sales.tenders(db, sale)],
         )  # fmt: skip
 
     @routes.get("/customers/{customer}", responses=errors(401, 404, 422, 503), dependencies=[caller_named])

@@ -6,7 +6,6 @@ of the answer say what was not as it should be: an ID that nobody has, a clock t
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -43,20 +42,23 @@ class Purchases:
     def post(self, tx: Tx, sale: SalePost, posted_by: str) -> SaleTaken:
         """Take one sale in this transaction. Raises SaleRefused; then nothing was changed."""
         self._check(tx, sale)
-        fingerprint = hashlib.sha256(sale.model_dump_json(exclude={"sold"}).encode()).hexdigest()[:32]
+        fingerprint = sale.fingerprint
         known = sales.sale(tx.db, sale.sale)
         if known is not None:
             return self._again(tx, sale, known, fingerprint)
         when, problems = self._when(tx, sale)
         day = store_day(when, self.settings.store.zone)
         buyer = sale.customer if sale.customer and customers.customer(tx.db, sale.customer) else None
-        row = SaleRow(sale.sale, None, sale.amount_minor, sale.currency, sale.paid_on, sale.device, times.text(when), day,
-                      posted_by, fingerprint, 0, sale.customer, None, None)  # fmt: skip
+        paid_on = sale.wholly_paid_on
+        if paid_on != sale.paid_on:
+            problems.append(Problem(field="paid_on", problem=f"by its tenders it was not paid on {sale.paid_on} (alone); it counts as {paid_on}"))  # fmt: skip
+        row = SaleRow(sale.sale, None, sale.amount_minor, sale.currency, paid_on, sale.device, times.text(when), day,
+                      posted_by, fingerprint, 0, sale.customer, None, None, sale.registered_on or "")  # fmt: skip
         sales.add(
             tx.db,
             row,
             [(line.product, line.name, line.category, line.quantity, line.amount_minor) for line in sale.lines],
-            [(tender.method, tender.amount_minor) for tender in sale.tenders],
+            [(tender.method, tender.amount_minor, tender.paid_on or sale.paid_on) for tender in sale.tenders],
         )
         count(tx, self.counters, "sales")
         if buyer is not None:
@@ -119,9 +121,9 @@ class Purchases:
         per_point = policy.points.spent_per_point
         points = sale.amount_minor // per_point if per_point else 0
         new_visit = not sales.bought_on(tx.db, customer, sale.day)
-        sales.claim(tx.db, sale.sale, customer, points)
-        customers.bought(tx.db, customer, sale.amount_minor, points, new_visit=new_visit,
-                         terminal=sale.paid_on == "terminal")  # fmt: skip
+        terminal = sale.paid_on == "terminal"
+        payments = customers.bought(tx.db, customer, sale.amount_minor, points, new_visit=new_visit, terminal=terminal)
+        sales.claim(tx.db, sale.sale, customer, points, payments if terminal else None)
         raised = self._rerank(tx, customer)
         visit = visits.latest(tx.db, customer, recent_day(tx.utc, self.settings.store.zone))
         if visit is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -10,6 +12,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from contract.payloads import Id
 
 Name = Annotated[str, StringConstraints(max_length=200)]
+Place = Literal["terminal", "settlement"]
+"""The customer's terminal, or a settlement device of the store."""
 Minor = Annotated[int, Field(ge=0, le=10**12)]
 
 
@@ -32,6 +36,7 @@ class Tender(_Body):
 
     method: Annotated[str, StringConstraints(min_length=1, max_length=40)]
     amount_minor: Minor
+    paid_on: Annotated[Place | None, Field(description="Where; without it, where the sale was.")] = None
 
 
 class SalePost(_Body):
@@ -43,9 +48,10 @@ class SalePost(_Body):
     customer: Annotated[Id | None, Field(description="Who bought; without it, nobody who is known.")] = None
     amount_minor: Annotated[Minor, Field(description="Of the whole transaction, in minor units (yen: 1 = 1 yen).")]
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(description="ISO 4217; the store's.")]
-    paid_on: Annotated[
-        Literal["terminal", "settlement"], Field(description="Customer's terminal, or a settlement device.")
-    ]
+    paid_on: Annotated[Place, Field(description="Customer's terminal, or a settlement device.")]
+    registered_on: Annotated[
+        Place | None, Field(description="Where the goods were registered; without it, it is not known.")
+    ] = None
     device: Annotated[Name, Field(description="Which terminal or settlement device.")] = ""
     sold: Annotated[
         AwareDatetime | None,
@@ -53,6 +59,26 @@ class SalePost(_Body):
     ] = None
     tenders: Annotated[list[Tender], Field(max_length=20)] = []
     lines: Annotated[list[SaleLine], Field(max_length=1000)] = []
+
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells a repetition from another sale under the same ID. What was not said makes no difference: releases add fields."""
+        said = self.model_dump(mode="json", exclude={"sold"})
+        for name in ("registered_on",):
+            if said[name] is None:
+                del said[name]
+        for tender in said["tenders"]:
+            if tender["paid_on"] is None:
+                del tender["paid_on"]
+        text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    @property
+    def wholly_paid_on(self) -> Place:
+        """The terminal, if all that was paid was paid there."""
+        places = {tender.paid_on or self.paid_on for tender in self.tenders if tender.amount_minor} or {self.paid_on}
+        return "terminal" if places == {"terminal"} else "settlement"
 
 
 class Problem(BaseModel):
@@ -96,6 +122,7 @@ class SaleRead(BaseModel):
     amount_minor: int
     currency: str
     paid_on: str
+    registered_on: Place | None
     device: str
     sold: datetime
     day: Annotated[str, Field(description="Of the store's calendar.")]

@@ -59,13 +59,15 @@ def owner(db: Connection, beacon: str) -> str | None:
     return row[0] if row else None
 
 
-def bought(db: Connection, id: str, amount_minor: int, points: int, *, new_visit: bool, terminal: bool) -> None:
-    """A purchase: counts once per transaction (row A3). The rank follows by `hub.ranking`."""
+def bought(db: Connection, id: str, amount_minor: int, points: int, *, new_visit: bool, terminal: bool) -> int:
+    """A purchase: counts once per transaction (row A3). The rank follows by `hub.ranking`. Returns her payments on the terminal."""
     db.execute(
         "UPDATE customer SET visits = visits + ?, spent_minor = spent_minor + ?, points = points + ?, "
         "terminal_payments = terminal_payments + ? WHERE customer = ?",
         (new_visit, amount_minor, points, terminal, id),
     )
+    payments: int = db.execute("SELECT terminal_payments FROM customer WHERE customer = ?", (id,)).fetchone()[0]
+    return payments
 
 
 def took_back(db: Connection, id: str, amount_minor: int, points: int, *, visit: bool, terminal: bool) -> int:

@@ -47,6 +47,14 @@ class IncentiveRow:
     reserved: str
     settled: str | None
     valid_until: str
+    percent: int = 0
+    product: str | None = None
+    minimum_minor: int = 0
+    valid_from: str = ""
+    ways: str = "app"
+    """Of `config.incentives.ELECTRONIC`, with spaces between: how it is brought to her when it is not on paper."""
+    because: str = ""
+    """Every rule and what became of it, for people."""
 
 
 _SCAN = ", ".join(ScanRow.__slots__)

@@ -11,6 +11,8 @@ class SaleRow:
     """A transaction (rows A3, B1). `fingerprint` tells a repetition from another sale under the same ID; "" after an erasure.
 
     `points`: what it brought; `unclaimed`: whom the POS named, while nobody has that ID; `void`: the ID of its void.
+    `paid_on`: terminal if all of it was paid there, else settlement; `registered_on`: the same of its goods, "" where nobody said;
+    `payment_number`: which of her payments on the terminal it was.
     """
 
     sale: str
@@ -27,6 +29,8 @@ class SaleRow:
     unclaimed: str | None
     void: str | None
     voided: str | None
+    registered_on: str = ""
+    payment_number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +61,12 @@ def bought_on(db: Connection, customer: str, day: str) -> bool:
     return found.fetchone() is not None
 
 
-def claim(db: Connection, sale: str, customer: str, points: int) -> None:
-    """The sale is this customer's, and has brought her so many points."""
-    db.execute("UPDATE sale SET customer = ?, unclaimed = NULL, points = ? WHERE sale = ?", (customer, points, sale))
+def claim(db: Connection, sale: str, customer: str, points: int, payment_number: int | None = None) -> None:
+    """The sale is this customer's, and has brought her so many points; `payment_number` as in SaleRow."""
+    db.execute(
+        "UPDATE sale SET customer = ?, unclaimed = NULL, points = ?, payment_number = ? WHERE sale = ?",
+        (customer, points, payment_number, sale),
+    )
 
 
 def void(db: Connection, sale: str, void: str, at: str) -> None:
@@ -95,22 +102,25 @@ def lines(db: Connection, sale: str) -> list[tuple[str, str, str, int, int]]:
     ).fetchall()
 
 
-def tenders(db: Connection, sale: str) -> list[tuple[str, int]]:
-    """(method, amount) in the order of the post."""
-    return db.execute("SELECT method, amount_minor FROM sale_tender WHERE sale = ? ORDER BY line", (sale,)).fetchall()
+def tenders(db: Connection, sale: str) -> list[tuple[str, int, str]]:
+    """(method, amount, where it was paid) in the order of the post."""
+    return db.execute(
+        "SELECT method, amount_minor, paid_on FROM sale_tender WHERE sale = ? ORDER BY line", (sale,)
+    ).fetchall()
 
 
 def add(
-    db: Connection, row: SaleRow, lines: list[tuple[str, str, str, int, int]], tenders: list[tuple[str, int]]
+    db: Connection, row: SaleRow, lines: list[tuple[str, str, str, int, int]], tenders: list[tuple[str, int, str]]
 ) -> None:
-    """A new sale with its lines (product, name, category, quantity, amount) and tenders (method, amount)."""
+    """A new sale with its lines (product, name, category, quantity, amount) and tenders (method, amount, where paid)."""
     values = [getattr(row, name) for name in SaleRow.__slots__]
     db.execute(f"INSERT INTO sale ({_SALE}) VALUES ({', '.join('?' * len(values))})", values)
     db.executemany(
         "INSERT INTO sale_line VALUES (?, ?, ?, ?, ?, ?, ?)", [(row.sale, n, *line) for n, line in enumerate(lines)]
     )
     db.executemany(
-        "INSERT INTO sale_tender VALUES (?, ?, ?, ?)", [(row.sale, n, *each) for n, each in enumerate(tenders)]
+        "INSERT INTO sale_tender (sale, line, method, amount_minor, paid_on) VALUES (?, ?, ?, ?, ?)",
+        [(row.sale, n, *each) for n, each in enumerate(tenders)],
     )
 
 

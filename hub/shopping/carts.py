@@ -205,7 +205,7 @@ class Carts:
             for item, amount in zip(cart.items, sums.lines, strict=True)
         ]  # fmt: skip
         return SalePost(sale=id, customer=cart.customer, amount_minor=sums.total_minor, currency=self._settings.store.currency,
-                        paid_on="terminal", device="terminal", lines=lines)  # fmt: skip
+                        paid_on="terminal", registered_on="terminal", device="terminal", lines=lines)  # fmt: skip
 
     def message(self, tx: Tx, cart: Cart) -> payloads.Cart:
         """A list as her terminals get it."""
