@@ -27,9 +27,9 @@ class LanePolicy:
     decide_s: float = 2.0
     """Silence of the hub before the offline policy. The round trip is 10 ms; two seconds is what a person accepts."""
     offline: Literal["open", "refuse"] = "open"
-    behind_s: float = 0.05
-    """The same when the hub is known to be behind and the lane may open by itself: five round trips, in case it has just come
-    back, and less than a person notices."""
+    behind_s: float = 0.03
+    """The same when the hub is known to be behind and the lane may open by itself: three round trips, in case it has just come
+    back, and the gate still opens within 100 ms."""
     print_patience_s: float = 12.0
     """All attempts at the paper together."""
     print_attempts: int = 3
