@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import csv
-import json
-import shutil
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from broker.credentials import Credentials
-from contract.access import Principal
+from config.edge_settings import EdgeSettings
+from config.hub_settings import HubSettings
+from config.writing import write_private, write_settings
 from contract.messages import Role
 from instore.day.oracle import FALLBACK
 from instore.day.script import CLERKS, LEFT, PLACES, ROTATION_EXPONENT, Person, Script
-from instore.demo.layout import HUB, SHIPPED, STORE, BrokerPlace, Layout, free_port
+from instore.demo.layout import STORE, Layout
+from instore.store_files import (
+    HUB,
+    BrokerPlace,
+    agent_settings,
+    copy_shipped,
+    free_port,
+    hub_settings,
+    issue,
+    principals,
+)
 
 HEARTBEAT = "ibeacon:f7826da6-4fa2-4e98-8024-bc5b71e0893e:9:{number}"
 RULES = """
@@ -66,18 +77,15 @@ def make_store(folder: Path, broker: BrokerPlace) -> Layout:
     """A fresh store with three entrances and three floors."""
     folder.mkdir(parents=True)
     credentials = Credentials(folder / "credentials.json")
-    people = [Principal(Role.HUB, HUB), Principal(Role.OBSERVER, "demo"), *(Principal(Role.AGENT, place) for place in PLACES),
-              *(Principal(Role.CLERK, clerk) for clerk in (*CLERKS, LEFT))]  # fmt: skip
-    passwords = {person.username: credentials.issue(person) for person in people}
+    passwords = issue(credentials, principals(PLACES, (*CLERKS, LEFT), "demo"))
     layout = Layout(folder, broker, STORE, free_port(), "the-till-of-the-day-has-this-key", passwords)
-    for name in ("messages.toml", "incentives.toml"):
-        shutil.copy(SHIPPED / name, folder / name)
-    _write(folder / "rules.toml", RULES)
-    _write(folder / "coupons.toml", COUPONS)
-    _write(folder / "hub.toml", _hub(layout))
-    _write(folder / "api-keys.toml", f'till = "{layout.api_key}"\n')
+    copy_shipped(folder, "messages.toml", "incentives.toml")
+    write_private(folder / "rules.toml", RULES)
+    write_private(folder / "coupons.toml", COUPONS)
+    write_settings(folder / "hub.toml", _hub(layout), HubSettings)
+    write_private(folder / "api-keys.toml", f'till = "{layout.api_key}"\n')
     for number, place in enumerate(PLACES):
-        _write(folder / f"{place}.toml", _agent(layout, place, number))
+        write_settings(folder / f"{place}.toml", _agent(layout, place, number), EdgeSettings)
     return layout
 
 
@@ -108,58 +116,13 @@ def rotating_key(person: Person) -> str:
     return f"{person.identity_key}/{ROTATION_EXPONENT}/1970-01-01T00:00:00Z" if person.identity_key else ""
 
 
-def _write(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text, encoding="utf-8")
+def _hub(layout: Layout) -> dict[str, Any]:
+    names = {"id": layout.store, "name": {"ja": "銀座店", "en": "Ginza"}, "time_zone": "Asia/Tokyo"}
+    alerts = {"reoffer_s": 5, "expire_s": 3600, "left_grace_s": 3600, "fallback_clerks": [FALLBACK]}
+    return hub_settings(names, layout.mqtt(Role.HUB, HUB), alerts=alerts, members={"registrations_per_minute": 10000},
+                        http={"port": layout.hub_port, "api_keys_file": "api-keys.toml"})  # fmt: skip
 
 
-def _mqtt(layout: Layout, role: Role, own: str) -> str:
-    username, password = layout.account(role, own)
-    return f"""
-[mqtt]
-host = {json.dumps(layout.broker.host)}
-port = {layout.broker.port}
-username = {json.dumps(username)}
-password = {json.dumps(password)}
-"""
-
-
-def _hub(layout: Layout) -> str:
-    return f"""id = "{HUB}"
-database = "hub.sqlite"
-rules = "rules.toml"
-messages = "messages.toml"
-incentives = "incentives.toml"
-coupons = "coupons.toml"
-
-[store]
-id = "{layout.store}"
-name = {{ ja = "銀座店", en = "Ginza" }}
-time_zone = "Asia/Tokyo"
-{_mqtt(layout, Role.HUB, HUB)}
-[http]
-port = {layout.hub_port}
-api_keys_file = "api-keys.toml"
-
-[alerts]
-reoffer_s = 5
-expire_s = 3600
-left_grace_s = 3600
-fallback_clerks = ["{FALLBACK}"]
-
-[members]
-registrations_per_minute = 10000
-"""
-
-
-def _agent(layout: Layout, place: str, number: int) -> str:
-    return f"""store = "{layout.store}"
-agent = "{place}"
-database = "{place}.sqlite"
-heartbeat_s = 5
-{_mqtt(layout, Role.AGENT, place)}
-[beacons]
-adapter = "hci{number}"
-heartbeat = "{HEARTBEAT.format(number=number + 1)}"
-leave_after_s = 10
-"""
+def _agent(layout: Layout, place: str, number: int) -> dict[str, Any]:
+    beacons = {"adapter": f"hci{number}", "heartbeat": HEARTBEAT.format(number=number + 1), "leave_after_s": 10}
+    return agent_settings(layout.store, place, layout.mqtt(Role.AGENT, place), heartbeat_s=5, beacons=beacons)

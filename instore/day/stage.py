@@ -9,16 +9,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from broker.credentials import Credentials
-from broker.mosquitto import write_mosquitto_config
-from broker.mosquitto_process import mosquitto_command
 from contract.messages import Role
 from instore.day.files import HEARTBEAT, write_clerks, write_customers
 from instore.day.script import CLERKS, PLACES, PURPOSES, ROTATION_EXPONENT, Person, Sale, Script
 from instore.demo.hardware import Simulator
 from instore.demo.layout import Layout
 from instore.demo.observer import Observer, get_json
-from instore.demo.processes import Processes, Program, listening
+from instore.processes import Processes, Program, listening
+from instore.programs import agent_program, broker_program, hub_program
 
 ACCEPT_MS = 300
 FAR_M = 200.0
@@ -56,7 +54,7 @@ class Stage:
             (self.layout.folder / name).mkdir()
         self.processes.start(self._broker())
         await listening(self.layout.broker.host, self.layout.broker.port)
-        self.processes.start(self._program("hub", "hub", "--config", str(self.layout.path("hub.toml"))))
+        self.processes.start(hub_program(self.layout.path("hub.toml"), self.layout.path("logs/hub.log")))
         self._tasks = [asyncio.create_task(run) for run in (self.observer.run(), self.beacons.run(), self.phones.run())]
         await self._ready(["hub"])
         self.processes.start(self._program("phones", "sim", "phones", "--hub", self.layout.hub_url,
@@ -75,16 +73,9 @@ class Stage:
         return Program(name, arguments, self.layout.path(f"logs/{name}.log"), **more)
 
     def _broker(self) -> Program:
-        layout, place = self.layout, self.layout.broker
-        if place.kind == "amqtt":
-            users = str(layout.path("credentials.json"))
-            return self._program("broker", "broker", "--store", layout.store, "--credentials", users,
-                                 "--port", str(place.port), "--ws-port", str(place.ws_port))  # fmt: skip
-        folder = layout.path("mosquitto")
-        folder.mkdir()
-        credentials = Credentials(layout.path("credentials.json"))
-        write_mosquitto_config(folder, layout.store, credentials, tcp_port=place.port, ws_port=place.ws_port)
-        return self._program("broker", command=mosquitto_command(folder))
+        layout = self.layout
+        return broker_program(layout.broker, layout.store, layout.path("credentials.json"), layout.path("mosquitto"),
+                              layout.path("logs/broker.log"))  # fmt: skip
 
     def _agents(self) -> list[Program]:
         path = self.layout.path
@@ -94,12 +85,8 @@ class Stage:
         ]
         radios = self._program("radios", "sim", "beacons", "--bus", str(path("sim/bus.sock")),
                                "--control", str(path("sim/beacons.sock")), *adapters)  # fmt: skip
-        edges = [
-            self._program(
-                place, "edge", "--config", str(path(f"{place}.toml")), environment={"DBUS_SYSTEM_BUS_ADDRESS": bus}
-            )
-            for place in PLACES
-        ]
+        environment = {"DBUS_SYSTEM_BUS_ADDRESS": bus}
+        edges = [agent_program(at, path(f"{at}.toml"), path(f"logs/{at}.log"), environment) for at in PLACES]
         return [radios, *edges, *(self._handheld(clerk) for clerk in CLERKS)]
 
     def _handheld(self, clerk: str) -> Program:

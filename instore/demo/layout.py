@@ -5,36 +5,38 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-import socket
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from broker.credentials import Credentials
+from config.edge_settings import EdgeSettings
+from config.hub_settings import HubSettings
+from config.writing import write_private, write_settings
 from contract.access import Principal
 from contract.messages import Role
+from instore.store_files import (
+    HUB,
+    POLICY,
+    BrokerPlace,
+    agent_settings,
+    copy_shipped,
+    free_port,
+    hub_settings,
+    issue,
+    mqtt,
+    principals,
+)
 
 STORE = "ginza"
-HUB, ENTRANCE, EXIT, LANE = "main", "entrance", "exit", "1"
+ENTRANCE, EXIT, LANE = "entrance", "exit", "1"
 CLERKS = ("c01", "c02", "c03")
 BEACONS = "ibeacon:f7826da6-4fa2-4e98-8024-bc5b71e0893e"
 HEARTBEAT = f"{BEACONS}:9:1"
-SHIPPED = Path(__file__).resolve().parents[2] / "config" / "shipped"
 DEFAULT_FOLDER = Path("run/demo")
 LAST_DEMO = Path("run/last-demo")
 """Names the folder of the newest demo, for `instore explain --last`."""
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerPlace:
-    """Where the broker is, and with which user; `username` None: each program has its own."""
-
-    kind: str
-    host: str
-    port: int
-    ws_port: int
-    username: str | None = None
-    password: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +60,13 @@ class Layout:
         username = Principal(role, own).username
         return username, self.passwords[username]
 
+    def mqtt(self, role: Role, own: str) -> dict[str, Any]:
+        """A program's [mqtt] section."""
+        return mqtt(self.broker, *self.account(role, own))
+
     @property
     def hub_url(self) -> str:
         return f"http://127.0.0.1:{self.hub_port}"
-
-
-def free_port() -> int:
-    """A TCP port of this machine that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def broker_place(text: str) -> BrokerPlace:
@@ -91,22 +90,19 @@ def make_layout(folder: Path, broker: BrokerPlace) -> Layout:
     _clear(folder)
     folder.mkdir(parents=True)
     credentials = Credentials(folder / "credentials.json")
-    people = [Principal(Role.HUB, HUB), Principal(Role.AGENT, ENTRANCE), Principal(Role.AGENT, EXIT),
-              Principal(Role.OBSERVER, "demo"), *(Principal(Role.CLERK, clerk) for clerk in CLERKS)]  # fmt: skip
-    passwords = {person.username: credentials.issue(person) for person in people}
+    passwords = issue(credentials, principals((ENTRANCE, EXIT), CLERKS, "demo"))
     # On a broker of somebody else a store of its own: nothing of another store there, nor of an earlier demo, is heard.
     store = STORE if broker.username is None else f"demo-{secrets.token_hex(4)}"
     layout = Layout(folder, broker, store, free_port(), secrets.token_urlsafe(24), passwords)
-    for name in ("rules.toml", "messages.toml", "incentives.toml", "coupons.toml", "customers.csv", "clerks.csv"):
-        shutil.copy(SHIPPED / name, folder / name)
-    _write(folder / "hub.toml", _hub(layout))
-    _write(folder / "entrance.toml", _entrance(layout))
-    _write(folder / "exit.toml", _exit(layout))
-    _write(folder / "api-keys.toml", f'demo-pos = "{layout.api_key}"\n')
+    copy_shipped(folder, *POLICY, "customers.csv", "clerks.csv")
+    write_settings(folder / "hub.toml", _hub(layout), HubSettings)
+    write_settings(folder / "entrance.toml", _entrance(layout), EdgeSettings)
+    write_settings(folder / "exit.toml", _exit(layout), EdgeSettings)
+    write_private(folder / "api-keys.toml", f'demo-pos = "{layout.api_key}"\n')
     LAST_DEMO.parent.mkdir(exist_ok=True)
     LAST_DEMO.write_text(str(folder), encoding="utf-8")
     # For a person who wants to look into the broker while the demo runs.
-    _write(folder / "passwords.json", json.dumps(passwords, indent=1) + "\n")
+    write_private(folder / "passwords.json", json.dumps(passwords, indent=1) + "\n")
     return layout
 
 
@@ -126,73 +122,21 @@ def _clear(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _write(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text, encoding="utf-8")
+def _hub(layout: Layout) -> dict[str, Any]:
+    names = {"id": layout.store, "name": {"ja": "銀座店", "en": "Ginza"}, "time_zone": "Asia/Tokyo"}
+    places = {ENTRANCE: {"ja": "正面入口", "en": "Main entrance"}, EXIT: {"ja": "出口", "en": "Exit"}}
+    http = {"port": layout.hub_port, "api_keys_file": "api-keys.toml",
+            "ws_url": f"ws://127.0.0.1:{layout.broker.ws_port or 9001}"}  # fmt: skip
+    return hub_settings(names, layout.mqtt(Role.HUB, HUB), http=http, alerts={"reoffer_s": 2}, places=places)
 
 
-def _mqtt(layout: Layout, role: Role, own: str) -> str:
-    username, password = layout.account(role, own)
-    return f"""
-[mqtt]
-host = {json.dumps(layout.broker.host)}
-port = {layout.broker.port}
-username = {json.dumps(username)}
-shared_user = {json.dumps(layout.broker.username is not None)}
-password = {json.dumps(password)}
-"""
+def _entrance(layout: Layout) -> dict[str, Any]:
+    beacons = {"adapter": "hci0", "heartbeat": HEARTBEAT, "silence_s": 2}
+    return agent_settings(layout.store, ENTRANCE, layout.mqtt(Role.AGENT, ENTRANCE), heartbeat_s=2, beacons=beacons)
 
 
-def _hub(layout: Layout) -> str:
-    return f"""id = "{HUB}"
-database = "hub.sqlite"
-rules = "rules.toml"
-messages = "messages.toml"
-incentives = "incentives.toml"
-coupons = "coupons.toml"
-
-[store]
-id = "{layout.store}"
-name = {{ ja = "銀座店", en = "Ginza" }}
-time_zone = "Asia/Tokyo"
-{_mqtt(layout, Role.HUB, HUB)}
-[http]
-port = {layout.hub_port}
-api_keys_file = "api-keys.toml"
-ws_url = "ws://127.0.0.1:{layout.broker.ws_port or 9001}"
-
-[alerts]
-reoffer_s = 2
-
-[places]
-{ENTRANCE} = {{ ja = "正面入口", en = "Main entrance" }}
-{EXIT} = {{ ja = "出口", en = "Exit" }}
-"""
-
-
-def _entrance(layout: Layout) -> str:
-    return f"""store = "{layout.store}"
-agent = "{ENTRANCE}"
-database = "entrance.sqlite"
-heartbeat_s = 2
-{_mqtt(layout, Role.AGENT, ENTRANCE)}
-[beacons]
-adapter = "hci0"
-heartbeat = "{HEARTBEAT}"
-silence_s = 2
-"""
-
-
-def _exit(layout: Layout) -> str:
-    return f"""store = "{layout.store}"
-agent = "{EXIT}"
-database = "exit.sqlite"
-heartbeat_s = 2
-{_mqtt(layout, Role.AGENT, EXIT)}
-[[lane]]
-id = "{LANE}"
-decide_s = 10  # a hub that is killed for show is back within this, so that the lane need not decide alone
-reader = {{ port = "{layout.path("dev/reader")}" }}
-printer = {{ port = "{layout.path("dev/printer")}" }}
-gate = {{ port = "{layout.path("dev/gate")}" }}
-"""
+def _exit(layout: Layout) -> dict[str, Any]:
+    devices = {name: {"port": layout.path(f"dev/{name}")} for name in ("reader", "printer", "gate")}
+    # A hub that is killed for show is back within ten seconds, so that the lane need not decide alone.
+    lane = {"id": LANE, "decide_s": 10, **devices}
+    return agent_settings(layout.store, EXIT, layout.mqtt(Role.AGENT, EXIT), heartbeat_s=2, lane=[lane])

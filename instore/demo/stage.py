@@ -6,17 +6,15 @@ import asyncio
 import json
 from typing import Any
 
-from broker.credentials import Credentials
-from broker.mosquitto import write_mosquitto_config
-from broker.mosquitto_process import mosquitto_command
 from contract.messages import Role
 from hub.importing import import_customers
 from instore.demo.hardware import Simulator
 from instore.demo.layout import CLERKS, ENTRANCE, EXIT, HEARTBEAT, LANE, Layout
 from instore.demo.observer import Observer, get_json
 from instore.demo.past import HANAKO, READINGS, write_past
-from instore.demo.processes import Processes, Program, listening
 from instore.demo.record import Happening, Record
+from instore.processes import Processes, Program, listening
+from instore.programs import agent_program, broker_program, hub_program
 
 ANSWER_AFTER_MS = 400
 LET_IN_S = 10.0
@@ -83,7 +81,7 @@ class Stage:
         bus = f"unix:path={path('sim/bus.sock')}"
         adapters = [part for name, (x, y) in PLACES.items() for part in ("--adapter", f"{name}@{x:g},{y:g}")]
         programs = [
-            self._program("hub", "hub", "--config", str(path("hub.toml"))),
+            hub_program(path("hub.toml"), path("logs/hub.log")),
             self._program("sim-gate", "sim", "gate", *self._wire("gate"), "--state", str(path("sim/gate.json"))),
             self._program("sim-reader", "sim", "reader", *self._wire("reader")),
             self._program("sim-printer", "sim", "printer", *self._wire("printer"), "--out", str(path("receipts")),
@@ -92,25 +90,18 @@ class Stage:
                           "--control", str(path("sim/beacons.sock")), *adapters),
             self._program("sim-phones", "sim", "phones", "--hub", self.layout.hub_url,
                           "--control", str(path("sim/phones.sock"))),
-            self._program("edge-entrance", "edge", "--config", str(path("entrance.toml")),
-                          environment={"DBUS_SYSTEM_BUS_ADDRESS": bus}),
-            self._program("edge-exit", "edge", "--config", str(path("exit.toml"))),
+            agent_program("edge-entrance", path("entrance.toml"), path("logs/edge-entrance.log"),
+                          {"DBUS_SYSTEM_BUS_ADDRESS": bus}),
+            agent_program("edge-exit", path("exit.toml"), path("logs/edge-exit.log")),
         ]  # fmt: skip
         return [*programs, self._handheld()]
 
     def _broker(self) -> list[Program]:
-        layout, place = self.layout, self.layout.broker
-        if place.kind == "amqtt":
-            users = str(layout.path("credentials.json"))
-            return [self._program("broker", "broker", "--store", self.layout.store, "--credentials", users,
-                                  "--port", str(place.port), "--ws-port", str(place.ws_port))]  # fmt: skip
-        if place.kind == "mosquitto":
-            folder = layout.path("mosquitto")
-            folder.mkdir()
-            credentials = Credentials(layout.path("credentials.json"))
-            write_mosquitto_config(folder, layout.store, credentials, tcp_port=place.port, ws_port=place.ws_port)
-            return [self._program("broker", command=mosquitto_command(folder))]
-        return []
+        layout = self.layout
+        if not self._own_broker:
+            return []
+        return [broker_program(layout.broker, layout.store, layout.path("credentials.json"), layout.path("mosquitto"),
+                               layout.path("logs/broker.log"))]  # fmt: skip
 
     def _wire(self, device: str) -> tuple[str, ...]:
         path = self.layout.path

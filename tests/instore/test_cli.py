@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from instore.__main__ import app
-from instore.demo.layout import SHIPPED
+from instore.store_files import SHIPPED
 from tests.system.commands import Told, instore
 
 COMMANDS = ["", "edge", "hub", "broker", "handheld", "demo", "explain", "customers", "customers import", "contract",

@@ -19,9 +19,9 @@ from typing import Any
 from instore.demo.hardware import Simulator
 from instore.demo.layout import BEACONS, CLERKS, BrokerPlace, Layout, make_layout
 from instore.demo.past import HANAKO
-from instore.demo.processes import RESTART_S, Processes, Program
 from instore.demo.record import Record
 from instore.demo.stage import Stage
+from instore.processes import RESTART_S, Processes, Program
 from tests.system.full_disk import SmallDisk
 from tests.system.network_cut import Wire
 from tests.system.wall_clock import WallClock
