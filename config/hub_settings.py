@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from config.giving_settings import GivingSettings, PushSettings
 from config.load import Section, SettingsError, load, parse, read_toml, resolve
 from config.member_settings import MembersSettings
 from config.mqtt import MqttSettings
@@ -126,6 +127,9 @@ class HubSettings(Section):
     sensing: SensingSettings = SensingSettings()
     members: MembersSettings = MembersSettings()
     shopping: ShoppingSettings = ShoppingSettings()
+    giving: GivingSettings = GivingSettings()
+    push: PushSettings | None = None
+    """None: no notifications on members' terminals."""
     rules: Path
     messages: Path
     incentives: Path
@@ -164,8 +168,10 @@ def load_hub(settings_file: Path) -> HubSettings:
     coupons = read.coupons and resolve(settings_file, read.coupons)
     api = read.http.api_keys_file and resolve(settings_file, read.http.api_keys_file)
     agreed = read.members.consents and resolve(settings_file, read.members.consents)
+    push = read.push and read.push.model_copy(update={"key_file": resolve(settings_file, read.push.key_file)})
     return read.model_copy(
         update={
+            "push": push,
             **paths,
             "coupons": coupons,
             "exit_code": read.exit_code.model_copy(update={"key_files": keys}),

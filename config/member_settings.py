@@ -87,6 +87,8 @@ class Consents(Section):
     position: Wording
     face: Wording
     coupons: Wording
+    email: Wording
+    push: Wording
 
 
 Wording.model_rebuild()
@@ -96,5 +98,9 @@ SHIPPED = Path(__file__).parent / "shipped" / "consents.toml"
 
 def load_consents(path: Path | None) -> Consents:
     """The texts of `path`, or the shipped ones. Raises SettingsError."""
-    path = path or SHIPPED
-    return parse_toml(read_toml(path), Consents, path)
+    shipped = read_toml(SHIPPED)
+    if path is None:
+        return parse_toml(shipped, Consents, SHIPPED)
+    own = read_toml(path)
+    since = {name: shipped[name] for name in ("email", "push") if name not in own}  # an older file doesn't have these
+    return parse_toml({**own, **since}, Consents, path)

@@ -65,7 +65,9 @@ class Hub:
         recognition = Recognition(self.eids, self.counters)
         self.arrivals = Arrivals(settings.store.zone, policy, self.requests.on_visit, self.counters, recognition)
         self.visitors = Visitors(settings.store.zone, self.counters)
-        self.giving = Giving(self.counters)
+        self.terminals = Terminals()
+        """Whose terminals are connected now."""
+        self.giving = Giving(settings, self.terminals.is_there, self.counters)
         self.passages = Passages(settings.store.zone, self.counters, self.giving.on_settled)
         self.scans = Scans(settings, keys.public, policy, self.passages, self.counters)
         self.purchases = Purchases(settings, keys, policy, self.counters)
@@ -74,8 +76,6 @@ class Hub:
         self.offers = Offers(settings.store.zone, policy, self.counters, self.requests.recommend)
         self.redeeming = Redeeming(policy, self.offers, self.counters)
         self.forgetting = Forgetting(self.requests.withdraw, self.arrivals.forget, self.counters)
-        self.terminals = Terminals()
-        """Whose terminals are connected now."""
         self.sensing = Sensing(settings.sensing, policy, self.requests, self.terminals.is_there, self.counters)
         self.carts = Carts(settings, self.purchases, self.terminals.is_there, self.counters)
         self.payments = Payments(settings, self.carts, self.purchases, self.counters)

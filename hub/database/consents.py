@@ -19,6 +19,10 @@ class Purpose(StrEnum):
     FACE = "face"
     COUPONS = "coupons"
     """Coupons chosen by what she bought."""
+    EMAIL = "email"
+    """Coupons by e-mail."""
+    PUSH = "push"
+    """Coupons as notifications on her terminals."""
 
 
 def in_force(db: Connection, customer: str, purpose: Purpose) -> str | None:

@@ -96,7 +96,7 @@ def drop_token(db: Connection, customer: str) -> None:
     db.execute("DELETE FROM customer_beacon WHERE customer = ? AND beacon LIKE 'member:%'", (customer,))
 
 
-_OWN = {"customer", "member", "member_session", "member_claim", "customer_beacon", "consent"}
+_OWN = {"customer", "member", "member_session", "member_claim", "customer_beacon", "consent", "push_subscription"}
 """What registration itself makes."""
 
 
@@ -138,6 +138,11 @@ def session(db: Connection, hash: str, not_before: str) -> tuple[str, str] | Non
         "SELECT customer, used FROM member_session WHERE hash = ? AND used >= ?", (hash, not_before)
     ).fetchone()
     return (row[0], row[1]) if row else None
+
+
+def has_session(db: Connection, customer: str) -> bool:
+    """Whether any terminal of hers is signed in."""
+    return db.execute("SELECT 1 FROM member_session WHERE customer = ? LIMIT 1", (customer,)).fetchone() is not None
 
 
 def session_used(db: Connection, hash: str, at: str) -> None:

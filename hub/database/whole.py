@@ -11,7 +11,7 @@ _RECORD = ("customer", "name", "gender", "born", "phone", "email", "language", "
 BY_SALE = ("sale_line", "sale_tender", "exit_code", "redemption")
 BY_VISIT = ("presence", "trace")
 BY_CART = ("cart_line", "payment")
-SECRETS = frozenset({"identity_key", "hash", "code_hash"})
+SECRETS = frozenset({"identity_key", "hash", "code_hash", "session_hash", "secret", "auth", "p256dh", "endpoint"})
 """Columns that open something: they are no data about her, and an export is a file that gets copied."""
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+from config.hub_settings import HubSettings
 from contract.envelope import Message
 from contract.payloads import CouponKept
 from delivery.engine import Tx
@@ -26,11 +27,12 @@ A_TURN = 50
 
 
 class Giving:
-    """`default` are the ways where a rule names none; `give_up` ends the tries of one way; `poke` wakes the courier."""
+    """`is_there`: whether a terminal of hers is connected; `poke` wakes the courier."""
 
-    def __init__(self, counters: Counter[str], *, default: Sequence[str] = ("app",), give_up: timedelta = timedelta(days=1),
-                 kept: timedelta = timedelta(days=90)) -> None:  # fmt: skip
-        self._counters, self._default, self._give_up, self._kept = counters, tuple(default), give_up, kept
+    def __init__(self, settings: HubSettings, is_there: Callable[[str], bool], counters: Counter[str]) -> None:
+        self._settings, self._is_there, self._counters = settings.giving, is_there, counters
+        can = {"app", *(["push"] if settings.push else []), *(["email"] if settings.members.mail else [])}
+        self._can = frozenset(can)
         self.poke: Callable[[], None] = lambda: None
 
     # --- a coupon becomes hers
@@ -43,10 +45,11 @@ class Giving:
         if row is None or customers.customer(tx.db, customer) is None or givings.ways_of(tx.db, coupon):
             return False
         self.give(tx, customer, row, "granted")
-        wanted = tuple(dict.fromkeys(way for way in ways if way in WAYS)) or self._default
+        asked = dict.fromkeys(way for way in ways if way in WAYS) or self._settings.ways
+        wanted = [way for way in asked if way in self._can] or ["app"]
         for place, way in enumerate(wanted):
             self._add_way(tx, customer, row, way, place)
-        self._note(tx, row, "giving", f"{coupon} is given electronically: {', else '.join(wanted)}")
+        decided(tx, _visit(tx, row), row.scan, "giving", f"{coupon} is given electronically: {', else '.join(wanted)}")
         count(tx, self._counters, "coupons_given")
         tx.after_commit(lambda: self.poke())
         return True
@@ -63,7 +66,7 @@ class Giving:
 
     def _add_way(self, tx: Tx, customer: str, row: IncentiveRow, way: str, place: int) -> None:
         at = times.text(tx.utc)
-        until = min(times.text(tx.utc + self._give_up), row.valid_until)
+        until = min(times.text(tx.utc + timedelta(hours=self._settings.give_up_hours)), row.valid_until)
         givings.add_way(tx.db, GivingRow(row.coupon, way, customer, place, "pending" if place == 0 else "waiting", 0,
                                          at if place == 0 else None, until, at, at, "", secrets.token_hex(16)))  # fmt: skip
 
@@ -103,13 +106,15 @@ class Giving:
 
     def clean(self, tx: Tx) -> None:
         """Old rows go; call now and then."""
-        givings.forget(tx.db, times.text(tx.utc - self._kept), 1000)
+        givings.forget(tx.db, times.text(tx.utc - timedelta(days=self._settings.kept_days)), 1000)
 
     # --- her terminals
 
     def _tell(self, tx: Tx, row: IncentiveRow) -> None:
         given = givings.given(tx.db, row.coupon)
         assert given is not None
+        if not self._is_there(given.customer):  # she hears of it at her sign-in
+            return
         say(tx, "member_coupon", as_message(row, given), f"{row.coupon} to her terminal: {given.state}",
             visit=_visit(tx, row), cause=row.scan, customer=given.customer)  # fmt: skip
 
@@ -148,14 +153,17 @@ class Giving:
         at = times.text(tx.utc)
         if found.state != "confirmed":
             givings.set_way(tx.db, coupon, way, "confirmed", None, at, why)
-            count(tx, self._counters, f"giving_{way}_confirmed")
+            count(tx, self._counters, f"giving_confirmed_{way}")
         for other in givings.ways_of(tx.db, coupon):
             if other.state in ("waiting", "pending"):
                 givings.set_way(tx.db, coupon, other.way, "unneeded", None, at, f"{way} was confirmed")
         return True
 
-    def _note(self, tx: Tx, row: IncentiveRow, what: str, summary: str) -> None:
-        decided(tx, _visit(tx, row), row.scan, what, summary)
+    def note(self, tx: Tx, way: GivingRow, summary: str) -> None:
+        """What became of a way, in the trace of the visit that brought the coupon."""
+        row = lanes.incentive(tx.db, way.coupon)
+        if row is not None:
+            decided(tx, _visit(tx, row), f"{row.scan}.giving", f"{way.way}-{way.tries}", summary)
 
 
 def _on_paper(row: IncentiveRow) -> bool:

@@ -147,7 +147,7 @@ class Desk:
             **{name: getattr(profile, name) for name in members.Profile.__slots__ if name != "born"},
             "birth_year": int(profile.born[:4]) if profile.born else None,
             "code": {"text": code, "svg": qr_svg(code)},
-            "consents": {purpose.value: purpose in held for purpose in Purpose},
+            "consents": {purpose.value: purpose in held for purpose in Purpose if self._can(purpose)},
             **self.about(),
         }
 
@@ -166,8 +166,14 @@ class Desk:
                     "text": text.text.model_dump(),
                 }
                 for purpose in Purpose
+                if self._can(purpose)
             ],
         }
+
+    def _can(self, purpose: Purpose) -> bool:
+        """Nobody is asked to agree to what this store doesn't do."""
+        needs = {Purpose.EMAIL: self._settings.members.mail, Purpose.PUSH: self._settings.push}
+        return needs.get(purpose, True) is not None
 
     def consent(self, tx: Tx, customer: str, purpose: Any, given: Any, wording: Any) -> None:
         """One purpose, given (to the text `wording`) or withdrawn. Raises Refused."""
