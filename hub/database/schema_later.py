@@ -123,4 +123,16 @@ LATER: tuple[Migration, ...] = (
         CREATE INDEX owed_by_sale ON owed (sale);
         """,
     ),
+    # The language of the page that takes notifications. The short code of a list, for a settlement device; which device took
+    # which part of the money.
+    (
+        "hub-17",
+        """
+        ALTER TABLE push_subscription ADD COLUMN language TEXT NOT NULL DEFAULT '';
+        CREATE TABLE cart_code (
+            code TEXT PRIMARY KEY, cart TEXT NOT NULL UNIQUE REFERENCES cart ON DELETE CASCADE
+        ) WITHOUT ROWID;
+        ALTER TABLE sale_tender ADD COLUMN device TEXT NOT NULL DEFAULT '';
+        """,
+    ),
 )
