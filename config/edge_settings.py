@@ -72,6 +72,12 @@ class LaneSettings(Section):
     decide_s: Seconds = 2.0
     print_patience_s: Seconds = 12.0
     gate_patience_s: Seconds = 15.0
+    show_s: Seconds = 20.0
+    """How long a coupon's code stands on the display for her terminal's camera, before the gate opens all the same."""
+    trouble_s: Seconds = 20.0
+    """A device of the lane may be out of order for so long before a clerk is called."""
+    call_s: Seconds = 180.0
+    """A call for a customer ends by itself after so long."""
 
 
 class MemberCodes(Section):

@@ -6,12 +6,15 @@ missed, because the line was down or because the program was, is told with the n
 
 from __future__ import annotations
 
+from typing import Literal
+
 from devices.gate_events import (
     Fault,
     FireAlarm,
     GateClosed,
     GateEvent,
     GateOpened,
+    HelpPressed,
     Intrusion,
     MainsLost,
     NotPassed,
@@ -21,6 +24,8 @@ from devices.gate_events import (
 )
 from devices.gate_map import BoardState, Direction, GateCounters, GateImage, Outcome
 from devices.gate_states import GateMachine, GateState
+
+Through = Literal["opening", "free", "closed", "unknown"]
 
 __all__ = ["GateCore"]
 
@@ -73,7 +78,8 @@ class GateCore:
         events = _alarms(before, image, now)
         if known is None:
             return [*events, *self._walk(image, now)]
-        passages, restarted = _counted(known, image, now, missed=first)
+        through = "unknown" if first or before is None else _through(before, image)
+        passages, restarted = _counted(known, image, now, missed=first, through=through)
         went = [event for event in passages if isinstance(event, Passage)]
         return [
             *restarted,
@@ -122,6 +128,15 @@ def _seen_as(image: GateImage) -> GateState:
     return GateState(image.state.name.lower())
 
 
+def _through(before: GateImage, image: GateImage) -> Through:
+    """How the gate stood between two images 20 ms apart, in which somebody passed."""
+    both = (before, image)
+    if any(each.fire or each.mains_lost or each.state is BoardState.FREE for each in both):
+        return "free"
+    shut = all(each.state in (BoardState.CLOSED, BoardState.FAULT) for each in both)
+    return "closed" if shut and before.pulses == image.pulses else "opening"
+
+
 def _alarms(before: GateImage | None, image: GateImage, now: float) -> list[GateEvent]:
     """Changes of alarms; on the first image those that are on."""
     events: list[GateEvent] = []
@@ -133,11 +148,13 @@ def _alarms(before: GateImage | None, image: GateImage, now: float) -> list[Gate
         events.append(Fault(t=now, code=image.fault))
     if image.obstacle != (before.obstacle if before else False):
         events.append(Obstacle(t=now, on=image.obstacle))
+    if image.help and not (before.help if before else False):
+        events.append(HelpPressed(t=now))
     return events
 
 
 def _counted(
-    known: GateCounters, image: GateImage, now: float, *, missed: bool
+    known: GateCounters, image: GateImage, now: float, *, missed: bool, through: Through
 ) -> tuple[list[GateEvent], list[GateEvent]]:
     """(passages and intrusions since `known`, a restart if there was one)."""
     new = {name: (getattr(image, name) - getattr(known, name)) % WRAP for name in ("exits", "entries", "intrusions")}
@@ -151,9 +168,14 @@ def _counted(
             owned = owners.get(direction, [])
             seq = owned.pop(0) if owned else None
             count = (getattr(image, name) - left) % WRAP
-            events.append(Passage(t=now, direction=direction, command_seq=seq, count=count, missed=missed))
+            events.append(
+                Passage(t=now, direction=direction, command_seq=seq, count=count, missed=missed, through=through)
+            )
     last = image.intrusions
-    events += [Intrusion(t=now, count=(last - left) % WRAP) for left in range(new["intrusions"] - 1, -1, -1)]
+    events += [
+        Intrusion(t=now, count=(last - left) % WRAP, free=through == "free")
+        for left in range(new["intrusions"] - 1, -1, -1)
+    ]
     return events, [Restarted(t=now)] if restarted else []
 
 

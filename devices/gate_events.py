@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from devices.gate_map import Direction, Outcome
 
@@ -12,6 +13,7 @@ __all__ = [
     "GateClosed",
     "GateEvent",
     "GateOpened",
+    "HelpPressed",
     "Intrusion",
     "MainsLost",
     "NotPassed",
@@ -52,6 +54,8 @@ class Passage(GateEvent):
     command_seq: int | None
     count: int
     missed: bool = False
+    through: Literal["opening", "free", "closed", "unknown"] = field(default="unknown", compare=False)
+    """How the gate stood: open for somebody (`opening`), open for everybody, or closed. Unknown while nobody was reading."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +73,16 @@ class Obstacle(GateEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intrusion(GateEvent):
-    """Somebody followed another person through. `count` is the board's counter after it."""
+    """Somebody followed another person through. `count` is the board's counter after it. `free`: the gate stood open for
+    everybody."""
 
     count: int
+    free: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelpPressed(GateEvent):
+    """Somebody pressed the button beside the gate. Once a press, however long it is held."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,8 @@ Image, input registers, read together in ONE request (function 4, 17 registers):
     9     exits              passages to the exit since manufacture; wraps at 65536
     10    entries            passages to the entry; wraps
     11    intrusions         persons who followed another one through; wraps
-    12    flags              bit 0 obstacle in the lane, bit 1 fire alarm, bit 2 mains lost
+    12    flags              bit 0 obstacle in the lane, bit 1 fire alarm, bit 2 mains lost, bit 3 help button (the board
+                             debounces it and holds the bit for 100 ms at least, so that no poll misses a press)
     13    fault              the board's fault code, 0 none
     14    boots              counts power-ups; wraps
     15    firmware           major in the high byte, minor in the low byte
@@ -134,6 +135,7 @@ class GateImage:
     boots: int
     firmware: int
     pulses: int
+    help: bool = False
 
     @property
     def counters(self) -> GateCounters:
@@ -162,12 +164,13 @@ class GateImage:
                 boots=registers[14],
                 firmware=registers[15],
                 pulses=registers[16],
+                help=bool(registers[12] & 8),
             )
         except ValueError as error:
             raise BadFrame(f"a gate board with unknown registers: {error}") from error
 
     def encode(self) -> list[int]:
-        flags = self.obstacle | self.fire << 1 | self.mains_lost << 2
+        flags = self.obstacle | self.fire << 1 | self.mains_lost << 2 | self.help << 3
         return [
             *(MAGIC, self.state, *_pair(self.seq), self.verdict),
             *(*_pair(self.opening_seq), self.opening_direction, self.outcome),

@@ -1,6 +1,7 @@
 """A lane: what it does with a code, a decision, paper, a gate and a passage. Pure: no I/O, time comes in as an argument.
 
     idle ── code accepted ──▶ deciding ── decision: open, paper ──▶ printing ── printed / given up ──▶ opening
+                                 │  ├──── decision: open, display ▶ showing ─── read / not read ───────▶ opening
                                  │  └──── decision: open, no paper, or offline policy ─────────────────▶ opening
                                  └──── decision: refuse ──▶ idle                                             │
     idle ◀── passed / not passed / fault / fire ── open ◀──────────────── the gate took the command ────────┘
@@ -11,6 +12,9 @@ Rules (rows B12, C2, C3, C4; design "A lane"):
   down by the hub, the gate or a fire alarm, may hold it up again. Another code waits until the lane is idle.
 - Paper first, then the gate. Paper that cannot be had never holds a customer: after `print_patience_s` the lane opens and the
   hub gives the coupon electronically. The same coupon ID is printed again only when it is known that it was not printed.
+- A coupon on the display stands there until her terminal has read it, or `show_s`: then the hub gives it electronically, and
+  the gate opens. A lane without a display opens at once.
+- A typed number is the hub's to judge: without its decision nothing opens for it, and she is asked for her QR code.
 - Without a decision within `decide_s` the declared offline policy holds. While the hub is behind, nobody waits for it in vain
   where the lane may open by itself: `behind_s`.
 - An open command has a number of its own and is repeated with that number until the gate answers. Only when the gate has
@@ -29,7 +33,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Literal
 
-from contract.payloads import LaneOpened, LanePassage, LanePrinted
+from contract.payloads import LaneDecision, LaneOpened, LanePassage, LanePrinted, LaneShown
 from edge.lane_types import (
     ENDED_MAX,
     MAX_COMMAND,
@@ -46,6 +50,7 @@ from edge.lane_types import (
     GateTook,
     HoldCode,
     Ignored,
+    KnowCode,
     Lane,
     LanePolicy,
     Next,
@@ -56,6 +61,8 @@ from edge.lane_types import (
     Print,
     PrintEnded,
     PrintSent,
+    ReadFromDisplay,
+    Refer,
     Say,
     Tick,
 )
@@ -72,6 +79,8 @@ def step(lane: Lane, event: Event, now: float, policy: LanePolicy) -> Next:
             return _print_sent(lane, event)
         case PrintEnded():
             return _print_ended(lane, event, now, policy)
+        case ReadFromDisplay():
+            return _read(lane, event, now, policy)
         case GateTook():
             return _gate_took(lane, event, now, policy)
         case GateRefused():
@@ -98,6 +107,8 @@ def resume(lane: Lane, now: float, policy: LanePolicy) -> Next:
             if lane.sent:
                 return lane, (FindOut(lane.job, lane.cut_before),)
             return lane, (Print(lane.job, incentive, lane.attempt, lane.reprint),)
+        case Phase.SHOWING:
+            return replace(lane, deadline=now + policy.show_s), ()
         case Phase.OPENING:
             return replace(lane, deadline=now + policy.gate_patience_s), (Open(lane.command, lane.open_s),)
         case Phase.OPEN:
@@ -120,10 +131,10 @@ def _unheard(lane: Lane) -> Lane:
 def _code(lane: Lane, event: CodeAccepted, now: float, policy: LanePolicy) -> Next:
     if lane.phase is not Phase.IDLE:
         raise ValueError(f"a lane that is {lane.phase.value} takes no code; ask `phase` first")
-    hopeless = event.late and policy.offline == "open"
+    hopeless = event.late and policy.offline == "open" and not event.asks
     patience_s = min(policy.behind_s, policy.decide_s) if hopeless else policy.decide_s
     lane = replace(idle(lane), phase=Phase.DECIDING, scan=event.scan, code=event.code, cause=event.scan,
-                   deadline=now + patience_s)  # fmt: skip
+                   asks=event.asks, deadline=now + patience_s)  # fmt: skip
     return lane, ()
 
 
@@ -133,11 +144,43 @@ def _decided(lane: Lane, event: Decided, now: float, policy: LanePolicy) -> Next
         return lane, (Ignored("late_decision"),)
     if decision.outcome == "refuse":
         return idle(lane), (HoldCode(lane.code, held=False),)
+    lane, known = _known(lane, decision)
     lane = replace(lane, visit=event.visit, cause=event.message, incentive=decision.incentive, open_s=decision.open_s)
-    if decision.incentive is None or decision.incentive.give != "print":
-        return _open(lane, now, policy)
-    lane = replace(lane, phase=Phase.PRINTING, attempt=1, deadline=None, print_deadline=now + policy.print_patience_s)
-    return lane, (Print(lane.job, decision.incentive, 1),)
+    match decision.incentive.give if decision.incentive is not None else "nothing":
+        case "print" if decision.incentive is not None:
+            patience = now + policy.print_patience_s
+            lane = replace(lane, phase=Phase.PRINTING, attempt=1, deadline=None, print_deadline=patience)
+            return lane, (*known, Print(lane.job, decision.incentive, 1))
+        case "display" if policy.display:
+            return replace(lane, phase=Phase.SHOWING, deadline=now + policy.show_s), known
+        case "display":
+            return _open(lane, now, policy, *known, _shown(lane, "unread", "this lane has no display"))
+        case _:
+            return _open(lane, now, policy, *known)
+
+
+def _known(lane: Lane, decision: LaneDecision) -> tuple[Lane, tuple[Action, ...]]:
+    """What a number stands for: her QR code of the same purchase must not open once more while the hub is away."""
+    if not lane.asks or decision.code_id is None or decision.code_expires is None:
+        return lane, ()
+    known = KnowCode(lane.code, decision.code_id, decision.code_expires)
+    return replace(lane, code=decision.code_id), (known,)
+
+
+def _read(lane: Lane, event: ReadFromDisplay, now: float, policy: LanePolicy) -> Next:
+    incentive = lane.incentive
+    if (
+        lane.phase is not Phase.SHOWING
+        or incentive is None
+        or (event.scan, event.coupon) != (lane.scan, incentive.coupon)
+    ):
+        return lane, (Ignored("read_of_another_time"),)
+    return _open(lane, now, policy, _shown(lane, "read", ""))
+
+
+def _shown(lane: Lane, outcome: Literal["read", "unread"], detail: str) -> Say:
+    assert lane.incentive is not None
+    return Say("lane_shown", LaneShown(scan=lane.scan, coupon=lane.incentive.coupon, outcome=outcome, detail=detail))
 
 
 def _open(lane: Lane, now: float, policy: LanePolicy, *said: Action) -> Next:
@@ -219,7 +262,7 @@ def _passed(lane: Lane, event: Passed) -> Next:
 def _gone(lane: Lane, *actions: Action) -> Next:
     """The code was held up again, and then its holder left by an opening before: nothing is to be opened for it any more."""
     after = _unheard(lane) if lane.phase in (Phase.OPENING, Phase.OPEN) else idle(lane)
-    told = _interrupted(lane, "its holder left while it was printed")
+    told = _interrupted(lane, "its holder left by an earlier opening")
     return after, (*actions, *told, _passage(lane, "not_passed", detail="its holder left by an earlier opening"))
 
 
@@ -249,12 +292,14 @@ def _fire(lane: Lane) -> Next:
     if lane.phase is Phase.IDLE:
         return lane, ()
     after = _unheard(lane) if lane.phase in (Phase.OPENING, Phase.OPEN) else idle(lane)
-    told = _interrupted(lane, "the fire alarm came while it was printed")
+    told = _interrupted(lane, "the fire alarm came")
     return after, (*told, _passage(lane, "fire_open"), HoldCode(lane.code, held=False))
 
 
 def _interrupted(lane: Lane, why: str) -> tuple[Action, ...]:
     """A transaction ends while paper may be coming out: the hub must not have the coupon printed a second time."""
+    if lane.phase is Phase.SHOWING:
+        return (_shown(lane, "unread", why),)
     return (_printed(lane, "unknown", why),) if lane.phase is Phase.PRINTING and lane.sent else ()
 
 
@@ -266,20 +311,25 @@ def _tick(lane: Lane, now: float, policy: LanePolicy) -> Next:
     if lane.deadline is None or now < lane.deadline:
         return lane, ()
     match lane.phase:
+        case Phase.DECIDING if lane.asks:
+            told = _passage(lane, "not_passed", detail="only the hub knows numbers, and it does not answer")
+            return idle(lane), (told, HoldCode(lane.code, held=False), Refer("digits_offline"))
         case Phase.DECIDING if policy.offline == "open":
             return _open(replace(lane, offline=True, open_s=policy.offline_open_s), now, policy)
         case Phase.DECIDING:
             detail = "the hub does not answer and this lane may not open by itself"
             told = _passage(lane, "not_passed", detail=detail)  # the hub may have reserved something all the same
-            return idle(lane), (told, HoldCode(lane.code, held=False), CallClerk(detail))
+            return idle(lane), (told, HoldCode(lane.code, held=False), CallClerk("no_decision", detail))
+        case Phase.SHOWING:
+            return _open(lane, now, policy, _shown(lane, "unread", f"not read within {policy.show_s:g} s"))
         case Phase.OPENING:
             detail = "the gate does not take the open command"
             told = _passage(lane, "fault", detail=detail)
-            return _unheard(lane), (told, HoldCode(lane.code, held=False), CallClerk(detail))
+            return _unheard(lane), (told, HoldCode(lane.code, held=False), CallClerk("gate", detail))
         case Phase.OPEN:
             # The customer was let through and may be gone: the code stays used until the gate tells otherwise.
             detail = "the gate fell silent while it was open"
-            return _unheard(lane), (_passage(lane, "not_passed", detail=detail), CallClerk(detail))
+            return _unheard(lane), (_passage(lane, "not_passed", detail=detail), CallClerk("stuck", detail))
         case _:
             return lane, ()
 

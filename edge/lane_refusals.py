@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from contract.exit_code import ExitClaims
-from contract.payloads import LaneRefused
+from contract.payloads import By, LaneRefused
 from delivery.node import Node
 
 log = structlog.get_logger()
@@ -32,7 +32,7 @@ class LaneRefusals:
         self._lane, self._node, self._counters, self._on_refused = lane, node, counters, on_refused
         self._allowance, self._allowance_at = REFUSALS_BURST, 0.0
 
-    def refuse(self, reason: str, detail: str, claims: ExitClaims | None) -> None:
+    def refuse(self, reason: str, detail: str, claims: ExitClaims | None, by: By = "qr") -> None:
         """Tell the hub, in a transaction of its own. Raises sqlite3.Error: then nothing was told or counted."""
         now = self._node.engine.clock.monotonic()
         allowance = min(REFUSALS_BURST, self._allowance + (now - self._allowance_at) * REFUSALS_PER_S)
@@ -41,7 +41,7 @@ class LaneRefusals:
             code_id = claims.code_id if claims else None
             with self._node.transaction() as tx:
                 data = LaneRefused.model_validate(
-                    {"reason": reason, "detail": detail[:500], "code_id": code_id, "scanned": tx.utc}
+                    {"reason": reason, "detail": detail[:500], "code_id": code_id, "by": by, "scanned": tx.utc}
                 )
                 tx.send("lane_refused", data, lane=self._lane)
             allowance -= 1

@@ -8,54 +8,47 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 
 from config.edge_settings import LaneSettings
-from contract.exit_code import ExitCodeError
-from contract.payloads import Bilingual, LaneDecision, LanePrinted, LaneScan
+from contract.payloads import CouponRead, LaneCallAnswered, LaneDecision, LaneIncident, LanePrinted
 from delivery.engine import Tx
 from delivery.node import Node
 from devices import gate_events as gate
 from devices.gate_map import Outcome
 from devices.printer import OutputComplete
 from devices.pulse import Pulse
-from devices.reader_frames import Scan
+from edge import lane_calls
 from edge import lane_types as core
 from edge.codes import Keyring
 from edge.lane import next_deadline, resume, step
+from edge.lane_desk import LaneDesk
 from edge.lane_devices import LaneDevices
+from edge.lane_entry import LaneEntry
+from edge.lane_inbox import Item, LaneInbox, Scanned
+from edge.lane_incidents import ObstacleWatch, Seen, seen
+from edge.lane_papers import DoubtfulPapers
 from edge.lane_refusals import LaneRefusals, Refused
 from edge.lane_work import LaneWork
 from edge.store import EdgeStore
 
 log = structlog.get_logger()
 
-QUEUE_MAX = 1000
-GATE_QUEUE_MAX = 100_000
-"""Events of the gate that wait for a disk: a day of passages. Beyond, they are counted; its own counters tell them later."""
 DISK_RETRY_S = 0.5
 STALE_S = 3.0
 """A code that could not be handled for so long is dropped: a gate must not open when its customer has gone away."""
-PAPERS_MAX = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Scanned:
-    scan: Scan
-
-
-Item = Scanned | gate.GateEvent | OutputComplete | core.Event
-
-
-class LaneRunner:
+class LaneRunner(LaneInbox):
     """One lane of an agent."""
 
     def __init__(self, settings: LaneSettings, node: Node, store: EdgeStore, keys: Keyring, devices: LaneDevices,
                  spawn: Callable[..., object]) -> None:  # fmt: skip
+        super().__init__()
         self.id = settings.id
         self.policy = core.LanePolicy(
             decide_s=settings.decide_s,
@@ -63,8 +56,8 @@ class LaneRunner:
             print_patience_s=settings.print_patience_s,
             gate_patience_s=settings.gate_patience_s,
             gate=settings.gate is not None,
+            show_s=settings.show_s,
         )
-        self.counters: Counter[str] = Counter()
         self.others: Callable[[], Iterable[LaneRunner]] = lambda: ()
         """The agent's other lanes: a code that was used here opens nothing there."""
         self.pulse = Pulse()
@@ -74,37 +67,37 @@ class LaneRunner:
         """The display's: called after each step that is on disk, and after each code that was refused. Must not raise."""
         self._node, self._store, self._keys, self._devices = node, store, keys, devices
         self._work = LaneWork(devices, self.put, self._print_sent, spawn)
-        self._refusals = LaneRefusals(self.id, node, self.counters, lambda refused: self.watch(refused))
-        self._queue: deque[Item] = deque()
-        self._wake = asyncio.Event()
-        self._papers: dict[str, LanePrinted] = {}  # by job: papers given up as unknown, which may still come out
+        refusals = LaneRefusals(self.id, node, self.counters, lambda refused: self.watch(refused))
+        self._entry = LaneEntry(self.id, node, store, keys, refusals, self.counters, self.policy.decide_s, self._apply)
+        self.desk = LaneDesk(
+            self.id, store, lane_calls.CallPolicy(trouble_s=settings.trouble_s, call_s=settings.call_s), self.counters
+        )
+        """Calls for a clerk."""
+        self._obstacles = ObstacleWatch()
+        self._papers = DoubtfulPapers()
         self._resumed = False
         lane, self.known = store.lane(self.id)
         # A new database begins its commands with the time of day in seconds: most likely later than any that the gate has
         # seen. If not (a clock that was not set), the gate's refusal tells the number to go on from.
         self.lane = lane or core.Lane(command=int(node.engine.clock.utc().timestamp()) & 0x7FFF_FFFF)
 
-    # --- what comes in
-
-    def put(self, item: Item) -> None:
-        """Something happened."""
-        if isinstance(item, gate.GateEvent) and len(self._queue) >= GATE_QUEUE_MAX:
-            self.counters["dropped_gate_events"] += 1
-            return
-        self._queue.append(item)
-        self._wake.set()
-
-    def on_scan(self, scan: Scan) -> None:
-        """The reader has read a code."""
-        if len(self._queue) < QUEUE_MAX:
-            self.put(Scanned(scan))
-        else:
-            self.counters["dropped_scans"] += 1
+    # --- what the hub says
 
     def decided(self, decision: LaneDecision, message: str, visit: str | None, tx: Tx) -> None:
         """A decision came, inside the transaction that takes it."""
         self._resume(tx)
         self._apply(core.Decided(decision, message, visit), tx)
+
+    def coupon_read(self, read: CouponRead, tx: Tx) -> None:
+        """Her terminal has read the code on the display; inside the transaction that takes the message."""
+        self._resume(tx)
+        self._apply(core.ReadFromDisplay(read.scan, read.coupon), tx)
+
+    def call_answered(self, answer: LaneCallAnswered, tx: Tx) -> None:
+        """What has become of a call; inside the transaction that takes the message."""
+        self._resume(tx)
+        self.desk.apply(lane_calls.Answered(answer.call, answer.state, answer.clerk_name), tx)
+        self._wake.set()
 
     # --- the loop
 
@@ -127,7 +120,7 @@ class LaneRunner:
         while not self._queue:
             self.pulse.beat("lane")
             self._wake.clear()
-            deadline = next_deadline(self.lane)
+            deadline = self._next_deadline()
             wait_s = None if deadline is None else max(0.0, deadline - self._node.engine.clock.monotonic())
             try:
                 async with asyncio.timeout(wait_s):
@@ -166,6 +159,7 @@ class LaneRunner:
         if self._resumed:
             return
         self._store.save_lane(self.id, self.lane)
+        self.desk.resume(tx.now)
         lane, actions = resume(self.lane, tx.now, self.policy)
         self._become(lane, actions, tx)
         self._resumed = True
@@ -177,58 +171,63 @@ class LaneRunner:
     def _one(self, item: Item) -> None:
         match item:
             case Scanned():
-                self._scanned(item.scan)
+                self._scanned(item)
             case OutputComplete():
                 self._paper(core.PrintEnded(item.job_id, "printed", "confirmed late"))
             case core.PrintEnded():
                 self._paper(item)
             case gate.GateEvent():
                 self._gate_events(item)
-            case core.Tick() if not self._is_due():
-                pass
+            case core.Tick():
+                self._time()
+            case lane_calls.Wanted() | lane_calls.DeviceTold() | lane_calls.Answered() | lane_calls.Settled():
+                with self._node.transaction() as tx:
+                    self.desk.apply(item, tx)
+            case lane_calls.CallTick():
+                pass  # comes from `_time` alone
             case _:
                 with self._node.transaction() as tx:
                     self._apply(item, tx)
 
-    def _is_due(self) -> bool:
-        deadline = next_deadline(self.lane)
-        return deadline is not None and self._node.engine.clock.monotonic() >= deadline
+    def _next_deadline(self) -> float | None:
+        due = (next_deadline(self.lane), self.desk.next_deadline(), self._obstacles.due)
+        return min((at for at in due if at is not None), default=None)
+
+    def _time(self) -> None:
+        now = self._node.engine.clock.monotonic()
+        lane_due, call_due = next_deadline(self.lane), self.desk.next_deadline()
+        obstacle = self._obstacles.told(now)
+        if not obstacle and all(due is None or now < due for due in (lane_due, call_due)):
+            return
+        with self._node.transaction() as tx:
+            if lane_due is not None and now >= lane_due:
+                self._apply(core.Tick(), tx)
+            self.desk.apply(lane_calls.CallTick(), tx)
+            if obstacle:
+                tx.on_rollback(lambda: self._obstacles.again(now))
+                self._incident(obstacle, self.lane.scan, tx)
 
     # --- codes
 
-    def _scanned(self, scan: Scan) -> None:
-        engine = self._node.engine
-        if engine.clock.monotonic() - scan.t_last_byte > STALE_S:
+    def _scanned(self, item: Scanned) -> None:
+        if self._node.engine.clock.monotonic() - item.t > STALE_S:
             self.counters["stale_scans"] += 1
-            return
-        if self.lane.phase is not core.Phase.IDLE:
+        elif self.lane.phase is not core.Phase.IDLE:
             self.counters["scans_while_busy"] += 1
-            return
-        try:
-            claims = self._keys.verify(scan.text, engine.utc())
-        except ExitCodeError as error:
-            self._refusals.refuse(error.reason, str(error), error.claims)
-            return
-        if self._store.is_used(claims.code_id):
-            self._refusals.refuse("already_used", "this code was used at a lane of this agent", claims)
-            return
-        with self._node.transaction() as tx:
-            self._store.use(claims.code_id, claims.expires, tx.utc)
-            data = LaneScan(code_id=claims.code_id, sale=claims.sale, code=scan.text, scanned=tx.utc)
-            message = tx.send("lane_scan", data, lane=self.id)
-            late = engine.is_behind(self.policy.decide_s)
-            self._apply(core.CodeAccepted(message, claims.code_id, late), tx, scan.t_last_byte)
-        self.counters["scans"] += 1
+        else:
+            self._entry.read(item.text, item.by, item.t)
 
     # --- the gate
 
     def _gate_events(self, first: gate.GateEvent) -> None:
         """All events of one reading of the board in one transaction, with the counters they rest on: told once."""
         waiting = [item for item in self._queue if isinstance(item, gate.GateEvent)]
-        counters = self._devices.gate_counters()
+        counters, scan = self._devices.gate_counters(), self.lane.scan
         with self._node.transaction() as tx:
             for event in (first, *waiting):
                 self._gate_event(event, tx)
+            for incident in seen((first, *waiting)):
+                self._incident(incident, scan, tx)
             if counters is not None:
                 self._store.save_gate(self.id, counters)
         self._queue = deque(item for item in self._queue if not isinstance(item, gate.GateEvent))
@@ -243,27 +242,29 @@ class LaneRunner:
                 self._apply(core.FireAlarm(), tx)
             case gate.Intrusion():
                 tx.after_commit(lambda: self._count("intrusions"))
+            case gate.Obstacle():
+                self._obstacles.heard(event, tx.now)
+            case gate.HelpPressed():
+                self.on_help()
             case _:
-                pass  # opened, closed, obstacle, fault, mains: the device's status shows them
+                pass  # opened, closed, fault, mains: the device's status shows them
+
+    def _incident(self, incident: Seen, scan: str, tx: Tx) -> None:
+        data = LaneIncident(kind=incident.kind, direction=incident.direction, count=incident.count, scan=scan or None,
+                            detail=incident.detail, seen=tx.utc)  # fmt: skip
+        tx.send("lane_incident", data, visit=self.lane.visit if scan == self.lane.scan else None, lane=self.id)
+        tx.after_commit(lambda: self._count(f"incidents_{incident.kind}"))
 
     # --- paper
 
     def _paper(self, event: core.PrintEnded) -> None:
         """The end of a print job; also of one that was given up as unknown and came out after all."""
-        late = self._papers.get(event.job) if event.outcome == "printed" else None
+        late = self._papers.late(event)
         with self._node.transaction() as tx:
             self._apply(event, tx)
             if late is not None:
                 tx.send("lane_printed", late, lane=self.id)
-                tx.after_commit(lambda: self._forget_paper(event.job))
-
-    def _forget_paper(self, job: str) -> None:
-        self._papers.pop(job, None)
-
-    def _remember_paper(self, job: str, told: LanePrinted) -> None:
-        self._papers[job] = told.model_copy(update={"outcome": "printed", "detail": "confirmed late"})
-        while len(self._papers) > PAPERS_MAX:
-            self._papers.pop(next(iter(self._papers)))
+                tx.after_commit(lambda: self._papers.forget(event.job))
 
     def _print_sent(self, event: core.PrintSent) -> bool:
         """On disk before the printer gets the first byte. False: the disk failed, or the lane has given the paper up."""
@@ -283,6 +284,7 @@ class LaneRunner:
             tx.after_commit(lambda: on_step(event, tx.now if t is None else t))
         tx.after_commit(lambda: self.watch(event))
         self._become(lane, actions, tx)
+        self.desk.settle(event, tx)
 
     def _become(self, lane: core.Lane, actions: tuple[core.Action, ...], tx: Tx) -> None:
         """Say and store, in the caller's transaction; act after its commit."""
@@ -298,15 +300,20 @@ class LaneRunner:
                                    cause=cause if own else None, lane=self.id)  # fmt: skip
                     cause = said if own else cause
                     if isinstance(action.data, LanePrinted) and action.data.outcome == "unknown":
-                        tx.after_commit(lambda job=before.job, data=action.data: self._remember_paper(job, data))  # type: ignore[misc]
+                        tx.after_commit(lambda job=before.job, data=action.data: self._papers.remember(job, data))  # type: ignore[misc]
                 case core.HoldCode():
                     self._store.hold(action.code, action.held)
                     if action.held:
                         tx.after_commit(lambda code=action.code: self._tell_others(code))  # type: ignore[misc]
                 case core.Ignored():
                     tx.after_commit(lambda what=action.what: self._count(what))  # type: ignore[misc]
+                case core.KnowCode():
+                    self._store.use(action.code, action.expires, tx.utc)
+                    self._store.hold(action.number, False)
+                case core.Refer():
+                    tx.after_commit(lambda reason=action.reason: self._refer(reason))  # type: ignore[misc]
                 case core.CallClerk():
-                    tx.after_commit(lambda reason=action.reason: self._call_clerk(reason))  # type: ignore[misc]
+                    self.desk.apply(lane_calls.Wanted(action.why, action.detail), tx)
                 case _:
                     tx.after_commit(lambda action=action: self._work.begin(action))  # type: ignore[misc]
         if lane.phase is not core.Phase.IDLE:
@@ -326,18 +333,6 @@ class LaneRunner:
     def _count(self, what: str) -> None:
         self.counters[what] += 1
 
-    def _call_clerk(self, reason: str) -> None:
-        self.counters["clerk_called"] += 1
-        log.error("a clerk is needed at the lane", lane=self.id, reason=reason)
-
-    def shows(self) -> Bilingual:  # what the lane would tell the customer now
-        return _WORDS[self.lane.phase]
-
-
-_WORDS = {
-    core.Phase.IDLE: Bilingual(ja="退店コードをかざしてください", en="Please hold your exit code over the reader"),
-    core.Phase.DECIDING: Bilingual(ja="読み取り中です", en="Reading"),
-    core.Phase.PRINTING: Bilingual(ja="クーポンを印刷しています", en="Your coupon is being printed"),
-    core.Phase.OPENING: Bilingual(ja="ゲートが開きます", en="The gate is opening"),
-    core.Phase.OPEN: Bilingual(ja="お通りください", en="Please pass"),
-}
+    def _refer(self, reason: str) -> None:
+        self.counters[reason] += 1
+        self.watch(Refused(reason))

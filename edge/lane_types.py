@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -12,10 +13,16 @@ MAX_COMMAND = 0xFFFF_FFFF
 """Command numbers of a gate have 32 bits; after the highest comes 1."""
 
 
+def number_as_code(digits: str) -> str:
+    """How a typed number stands among the codes; no code's ID begins so."""
+    return f"#{digits}"
+
+
 class Phase(StrEnum):
     IDLE = "idle"
     DECIDING = "deciding"
     PRINTING = "printing"
+    SHOWING = "showing"
     OPENING = "opening"
     OPEN = "open"
 
@@ -33,6 +40,10 @@ class LanePolicy:
     print_patience_s: float = 12.0
     """All attempts at the paper together."""
     print_attempts: int = 3
+    display: bool = False
+    """Whether a display hangs at the lane that can show a coupon's code."""
+    show_s: float = 20.0
+    """So long the code stands there for her terminal's camera, before the gate opens without its having been read."""
     gate_patience_s: float = 15.0
     open_grace_s: float = 5.0
     """The gate itself ends a passage that nobody uses; this much later the lane does, if the gate stays silent."""
@@ -79,6 +90,8 @@ class Lane:
     open_s: float = 8.0
     reopened: int = 0
     offline: bool = False
+    asks: bool = False
+    """The customer has typed a number. Only the hub knows what it stands for: the lane never opens for it by itself."""
     ended: tuple[Ended, ...] = ()
     """Transactions whose end the gate has not told yet, the newest last."""
     deadline: float | None = None
@@ -96,11 +109,13 @@ class Lane:
 @dataclass(frozen=True, slots=True)
 class CodeAccepted:
     """A code that may be trusted and is not used. `scan`: ID of the message that tells it; `code`: the code's one-time ID.
-    `late`: what was told to the hub before is still waiting, so that its decision will not come in time."""
+    `late`: what was told to the hub before is still waiting, so that its decision will not come in time. `asks`: the code is
+    a number (`number_as_code`), which is the hub's to trust."""
 
     scan: str
     code: str
     late: bool = False
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +144,14 @@ class PrintEnded:
     detail: str = ""
     reached: bool = True
     """False: not one byte of it went to the printer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFromDisplay:
+    """Her terminal has read the coupon's code from the display, says the hub."""
+
+    scan: str
+    coupon: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +208,7 @@ Event = (
     | Decided
     | PrintSent
     | PrintEnded
+    | ReadFromDisplay
     | GateTook
     | GateRefused
     | Passed
@@ -235,10 +259,27 @@ class HoldCode:
 
 
 @dataclass(frozen=True, slots=True)
+class KnowCode:
+    """The hub has told which code a number stands for: from now on the lane holds that one."""
+
+    number: str
+    code: str
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Refer:
+    """The customer is told to try in another way; `reason` as in `contract.payloads.LaneRefused`."""
+
+    reason: Literal["digits_offline"]
+
+
+@dataclass(frozen=True, slots=True)
 class CallClerk:
     """Something that a customer must not be left alone with."""
 
-    reason: str
+    why: Literal["gate", "no_decision", "stuck"]
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,5 +289,5 @@ class Ignored:
     what: str
 
 
-Action = Say | Print | FindOut | Open | HoldCode | CallClerk | Ignored
+Action = Say | Print | FindOut | Open | HoldCode | KnowCode | Refer | CallClerk | Ignored
 Next = tuple[Lane, tuple[Action, ...]]

@@ -12,6 +12,8 @@ import structlog
 
 from delivery.journal import Migration
 from devices.gate_map import GateCounters
+from edge import lane_calls
+from edge.lane_calls import Calls
 from edge.lane_codec import from_json, to_json
 from edge.lane_types import Lane
 
@@ -34,6 +36,8 @@ MIGRATIONS: tuple[Migration, ...] = (
         "edge-2",
         'CREATE TABLE people_counter (id TEXT PRIMARY KEY, entered INTEGER NOT NULL, "left" INTEGER NOT NULL) WITHOUT ROWID',
     ),
+    # Calls for a clerk that are open, and how many there have been.
+    ("edge-3", "CREATE TABLE lane_call (lane TEXT PRIMARY KEY, calls TEXT NOT NULL) WITHOUT ROWID"),
 )
 USED_KEPT = timedelta(days=2)
 """A used code is remembered this long after it expired: longer than any clock that is not set can be behind after a start."""
@@ -69,6 +73,21 @@ class EdgeStore:
 
     def save_gate(self, lane: str, counters: GateCounters) -> None:
         self._db.execute("UPDATE lane SET gate = ? WHERE id = ?", (json.dumps(asdict(counters)), lane))
+
+    def calls(self, lane: str) -> Calls:
+        """A lane's calls as they were stored; damaged ones are none."""
+        row = self._db.execute("SELECT calls FROM lane_call WHERE lane = ?", (lane,)).fetchone()
+        try:
+            return lane_calls.from_json(row[0]) if row is not None else Calls()
+        except (ValueError, KeyError, TypeError) as error:
+            log.error("the stored calls of a lane are damaged, they are forgotten", lane=lane, error=repr(error))
+            return Calls()
+
+    def save_calls(self, lane: str, calls: Calls) -> None:
+        self._db.execute(
+            "INSERT INTO lane_call VALUES (?, ?) ON CONFLICT (lane) DO UPDATE SET calls = excluded.calls",
+            (lane, lane_calls.to_json(calls)),
+        )
 
     def is_used(self, code: str) -> bool:
         return self._db.execute("SELECT 1 FROM used_code WHERE code = ? AND held", (code,)).fetchone() is not None

@@ -23,16 +23,18 @@ from edge.lane_types import (
     Phase,
     PrintEnded,
     PrintSent,
+    ReadFromDisplay,
     Say,
     Tick,
 )
-from tests.edge.lane_ways import CODE, POLICY, SCAN, decision, in_phase
+from tests.edge.lane_ways import CODE, COUPON, POLICY, SCAN, decision, in_phase
 
 PAGE = Path(__file__).parents[2] / "docs" / "lane.md"
 BEGIN, END = "<!-- table begins -->\n", "<!-- table ends -->\n"
 
 ALONE_CLOSED = replace(POLICY, offline="refuse")
 NO_GATE = replace(POLICY, gate=False)
+NO_DISPLAY = replace(POLICY, display=False)
 JOB = f"{SCAN}#1"
 LATE = 1000.0
 
@@ -41,10 +43,13 @@ EVENTS: list[tuple[str, Event, float, LanePolicy]] = [
     ("decision: open, paper", Decided(decision(SCAN), "m"), 1, POLICY),
     ("decision: open, no paper", Decided(decision(SCAN, give=None), "m"), 1, POLICY),
     ("decision: refuse", Decided(decision(SCAN, outcome="refuse"), "m"), 1, POLICY),
+    ("decision: open, display", Decided(decision(SCAN, give="display"), "m"), 1, POLICY),
+    ("the same, lane without a display", Decided(decision(SCAN, give="display"), "m"), 1, NO_DISPLAY),
     ("print job begins", PrintSent(JOB, 41), 1, POLICY),
     ("printed", PrintEnded(JOB, "printed"), 1, POLICY),
     ("not printed", PrintEnded(JOB, "not_printed"), 1, POLICY),
     ("print in doubt", PrintEnded(JOB, "unknown"), 1, POLICY),
+    ("coupon read from the display", ReadFromDisplay(SCAN, COUPON), 1, POLICY),
     ("gate took the command", GateTook(7), 1, POLICY),
     ("the same, lane without a gate", GateTook(7), 1, NO_GATE),
     ("gate not reached", GateRefused(7, "offline"), 1, POLICY),

@@ -9,7 +9,7 @@ from contract.payloads import Bilingual, Incentive, LaneDecision, ReceiptLine
 from edge.lane import step
 from edge.lane_types import CodeAccepted, Decided, Event, GateTook, Lane, LanePolicy, Phase, PrintSent, Say
 
-POLICY = LanePolicy()
+POLICY = LanePolicy(display=True)
 SCAN, CODE, COUPON = "agent-x.e.1", "c0de", "CP-1"
 
 
@@ -43,6 +43,7 @@ def in_phase(phase: Phase, *, sent: bool = False) -> Lane:
         Phase.IDLE: [],
         Phase.DECIDING: [CodeAccepted(SCAN, CODE)],
         Phase.PRINTING: [CodeAccepted(SCAN, CODE), Decided(decision(SCAN), "m2", "v1")],
+        Phase.SHOWING: [CodeAccepted(SCAN, CODE), Decided(decision(SCAN, give="display"), "m2", "v1")],
         Phase.OPENING: [CodeAccepted(SCAN, CODE), Decided(decision(SCAN, give=None), "m2", "v1")],
         Phase.OPEN: [CodeAccepted(SCAN, CODE), Decided(decision(SCAN, give=None), "m2", "v1"), GateTook(7)],
     }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
-from contract.payloads import LaneOpened, LanePassage, LanePrinted
+from contract.payloads import LaneOpened, LanePassage, LanePrinted, LaneShown
 from edge.lane import next_deadline, resume, step
 from edge.lane_codec import from_json, to_json
 from edge.lane_types import (
@@ -22,6 +23,7 @@ from edge.lane_types import (
     GateTook,
     HoldCode,
     Ignored,
+    KnowCode,
     Lane,
     LanePolicy,
     NobodyPassed,
@@ -31,6 +33,8 @@ from edge.lane_types import (
     Print,
     PrintEnded,
     PrintSent,
+    ReadFromDisplay,
+    Refer,
     Say,
     Tick,
 )
@@ -55,6 +59,8 @@ ALIEN: list[Event] = [
     GateTook(999),
     GateRefused(999, "no"),
     NobodyPassed(999),
+    ReadFromDisplay(SCAN, "another coupon"),
+    ReadFromDisplay("another scan", COUPON),
 ]
 
 
@@ -185,6 +191,67 @@ def test_patience_with_the_paper_ends(sent: bool, outcome: str) -> None:
 def test_a_long_reason_still_fits_the_message() -> None:
     _, actions = go(in_phase(Phase.PRINTING, sent=True), PrintEnded(JOB, "printed", "x" * 2000))
     assert len(said(actions, LanePrinted)[0].detail) == 500
+
+
+# --- a coupon on the display
+
+
+@pytest.mark.row("B9")
+@pytest.mark.row("B12")
+def test_the_gate_opens_when_the_coupon_was_read_from_the_display() -> None:
+    lane, actions = go(in_phase(Phase.DECIDING), Decided(decision(SCAN, give="display"), "m2"))
+    assert (lane.phase, actions) == (Phase.SHOWING, [])
+    assert next_deadline(lane) == 1.0 + POLICY.show_s
+    lane, actions = go(lane, ReadFromDisplay(SCAN, COUPON))
+    assert actions == [Say("lane_shown", LaneShown(scan=SCAN, coupon=COUPON, outcome="read")), Open(7, 8.0)]
+    assert go(lane, ReadFromDisplay(SCAN, COUPON)) == (lane, [Ignored("read_of_another_time")])
+
+
+@pytest.mark.row("B12")
+def test_a_coupon_that_nobody_reads_holds_nobody() -> None:
+    lane, actions = go(in_phase(Phase.SHOWING), Tick(), now=POLICY.show_s)
+    assert [(m.outcome, m.detail) for m in said(actions, LaneShown)] == [("unread", "not read within 20 s")]
+    assert lane.phase is Phase.OPENING
+
+
+def test_a_lane_without_a_display_opens_at_once() -> None:
+    lane, actions = go(in_phase(Phase.DECIDING), Decided(decision(SCAN, give="display"), "m2"),
+                       policy=replace(POLICY, display=False))  # fmt: skip
+    assert [m.outcome for m in said(actions, LaneShown)] == ["unread"]
+    assert lane.phase is Phase.OPENING
+
+
+@pytest.mark.parametrize("event", [FireAlarm(), CodeUsed(CODE)])
+def test_a_coupon_that_is_on_the_display_when_all_ends_is_told_as_unread(event: Event) -> None:
+    lane, actions = go(in_phase(Phase.SHOWING), event)
+    assert [m.outcome for m in said(actions, LaneShown)] == ["unread"]
+    assert lane.phase is Phase.IDLE
+
+
+# --- numbers
+
+
+@pytest.mark.row("B6")
+def test_a_number_opens_by_the_hubs_word_and_the_lane_then_knows_its_code() -> None:
+    lane, _ = go(Lane(command=6), CodeAccepted(SCAN, "#123456789012", asks=True))
+    expires = datetime(2026, 11, 22, tzinfo=UTC)
+    known = decision(SCAN, give=None).model_copy(update={"code_id": CODE, "code_expires": expires})
+    lane, actions = go(lane, Decided(known, "m2"))
+    assert actions == [KnowCode("#123456789012", CODE, expires), Open(7, 8.0)]
+    _, actions = go(lane, GateTook(7), Passed("exit", 7))
+    assert HoldCode(CODE, held=True) in actions
+
+
+@pytest.mark.row("B6")
+@pytest.mark.row("C2")
+@pytest.mark.parametrize("late", [False, True])
+def test_a_number_opens_nothing_without_the_hub_and_calls_nobody(late: bool) -> None:
+    lane, _ = go(Lane(command=6), CodeAccepted(SCAN, "#123456789012", late, asks=True), now=0.0)
+    assert next_deadline(lane) == POLICY.decide_s
+    lane, actions = go(lane, Tick(), now=POLICY.decide_s)
+    assert lane.phase is Phase.IDLE
+    assert [type(a) for a in actions] == [Say, HoldCode, Refer]
+    assert [m.outcome for m in said(actions, LanePassage)] == ["not_passed"]
 
 
 # --- without the hub
@@ -365,6 +432,7 @@ def test_fire_ends_everything_as_released(phase: Phase) -> None:
         (Phase.DECIDING, False, []),
         (Phase.PRINTING, False, [Print]),
         (Phase.PRINTING, True, [FindOut]),
+        (Phase.SHOWING, False, []),
         (Phase.OPENING, False, [Open]),
         (Phase.OPEN, False, []),
     ],

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from contract.payloads import LanePassage, LanePrinted
+from contract.payloads import LanePassage, LanePrinted, LaneShown
 from edge.lane import next_deadline, resume, step
 from edge.lane_codec import from_json, to_json
 from edge.lane_types import (
@@ -27,6 +27,7 @@ from edge.lane_types import (
     Print,
     PrintEnded,
     PrintSent,
+    ReadFromDisplay,
     Say,
     Tick,
 )
@@ -38,11 +39,13 @@ class Watch:
 
     def __init__(self, seed: int) -> None:
         self.rng = Random(seed)
-        self.policy = LanePolicy(offline=self.rng.choice(["open", "refuse"]), gate=self.rng.random() < 0.9)
+        self.policy = LanePolicy(offline=self.rng.choice(["open", "refuse"]), gate=self.rng.random() < 0.9,
+                                 display=self.rng.random() < 0.9)  # fmt: skip
         self.now = 0.0
         self.lane = Lane(command=self.rng.choice([0, 6, 0xFFFF_FFF0 - 1000]))
         self.scans = 0
         self.paper: dict[str, str] = {}  # by scan: wanted, settled
+        self.shown: dict[str, str] = {}  # the same of coupons on the display
         self.not_printed: set[str] = set()
         self.opens: dict[str, set[int]] = {}
         self.allowed: dict[str, int] = {}
@@ -56,7 +59,8 @@ class Watch:
         command = rng.choice([lane.command, lane.command, max(0, lane.command - 1), lane.command + 1])
         choices: list[Event] = [
             Decided(decision(rng.choice([lane.scan or "none", lane.scan or "none", "other"]), outcome=rng.choice(["open", "open", "refuse"]),
-                             give=rng.choice(["print", "electronic", None])), "m", "v"),
+                             give=rng.choice(["print", "display", "electronic", None])), "m", "v"),
+            ReadFromDisplay(rng.choice([lane.scan or "none", "other"]), "CP-1"),
             PrintSent(job, rng.choice([None, 5])),
             PrintEnded(job, rng.choice(["printed", "not_printed", "unknown"])),
             GateTook(command),
@@ -69,7 +73,7 @@ class Watch:
             return FireAlarm()
         if lane.phase is Phase.IDLE and rng.random() < 0.7:
             self.scans += 1
-            return CodeAccepted(f"s{self.scans}", f"c{self.scans}")
+            return CodeAccepted(f"s{self.scans}", f"c{self.scans}", rng.random() < 0.1, rng.random() < 0.2)
         return rng.choice(choices)
 
     def run(self, steps: int) -> None:
@@ -98,6 +102,8 @@ class Watch:
                 self.refused.add(before.scan)
             elif event.decision.incentive is not None and event.decision.incentive.give == "print":
                 self.paper[before.scan] = "wanted"
+            elif event.decision.incentive is not None and event.decision.incentive.give == "display":
+                self.shown[before.scan] = "wanted"
         if isinstance(event, PrintEnded) and event.outcome == "not_printed":
             self.not_printed.add(event.job)
         self.lane, actions = step(before, event, self.now, self.policy)
@@ -120,7 +126,11 @@ class Watch:
             case Say(data=LanePrinted() as told):
                 assert self.paper[told.scan] == "wanted"
                 self.paper[told.scan] = told.outcome
+            case Say(data=LaneShown() as told):
+                assert self.shown[told.scan] == "wanted"
+                self.shown[told.scan] = told.outcome
             case Open():
+                assert self.shown.get(self.lane.scan) != "wanted"
                 assert self.paper.get(self.lane.scan) != "wanted"
                 self.opens[self.lane.scan].add(action.command)
                 assert len(self.opens[self.lane.scan]) <= self.allowed[self.lane.scan]
