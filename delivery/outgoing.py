@@ -19,9 +19,6 @@ from delivery.transaction import Publication
 
 SIGHTINGS_MAX = 200_000
 """Sightings kept while the hub is away: at 300 bytes 60 MB. Beyond, the oldest are dropped, counted and declared."""
-SIGHTINGS_WINDOW = 200
-"""On the way at once: those of a hundred agents have room in a hub's inbox (`delivery.inbox`). With 500 of each, a third of what
-they sent when they all came back was sent in vain."""
 FLUSH_S = 1.0
 """Sightings reach the disk in groups, at most one sync a second (SD cards wear)."""
 FORGET_MOST, FORGET_AGAIN_S = 300, 0.05
@@ -52,9 +49,7 @@ class Outgoing:
     def _stream(self, key: Key) -> OutStream:
         stream = self.streams.get(key)
         if stream is None:
-            patient = key[1] == Stream.SIGHTING
-            window = SIGHTINGS_WINDOW if patient else WINDOW
-            stream = self.streams[key] = OutStream(jitter=self._jitter, window=window, patient=patient)
+            stream = self.streams[key] = OutStream(jitter=self._jitter, patient=key[1] == Stream.SIGHTING)
         return stream
 
     # --- what comes in

@@ -26,6 +26,10 @@ RESEND_MAX_S = 30.0
 WINDOW_FIRST, WINDOW_LEAST = 64, 8
 """A path that is new, or that lost something, is tried with little: a broker that can't keep up would otherwise be buried
 under resends of what it still holds (seen: 1,000 of them queued, and nothing new came through any more)."""
+PATIENT_WINDOW, QUICK_S = 200, 0.1
+"""Of a stream that may take its time, so many are on the way unless the round trip is shorter than that: then `WINDOW`. The
+sightings of a hundred agents have room in a hub's inbox (`delivery.inbox`) so; with 500 of each, a third of what they sent when
+they all came back was sent in vain. And while the hub answers in tens of milliseconds, two hundred of an agent keep it waiting."""
 DEEP, DEEP_WINDOW = 1000, 128
 """More than so many waiting are a backlog of an absence. It goes out in portions, with fewer on the way, so that what is live
 passes between them: at full speed it took whole processors at both ends."""
@@ -78,8 +82,8 @@ class Entry:
 class OutStream:
     """What one peer has not acknowledged yet, in order, and what of it to put on the wire now.
 
-    `jitter` gives numbers in 0 … 1; it spreads the resends of many agents after a broker came back. `patient`: a backlog of
-    this stream takes its time (`DEEP`).
+    `jitter` gives numbers in 0 … 1; it spreads the resends of many agents after a broker came back. `patient`: this stream
+    makes room for others (`PATIENT_WINDOW`), and a backlog of it takes its time (`DEEP`).
     """
 
     def __init__(self, *, jitter: Callable[[], float], window: int = WINDOW, first_s: float = RESEND_FIRST_S,
@@ -132,12 +136,12 @@ class OutStream:
     def acknowledged(self, epoch: str, taken: int, again: bool, now: float) -> list[Entry]:
         """A receipt came: everything of `epoch` up to `taken` is the receiver's. Returns what may be forgotten."""
         done: list[Entry] = []
+        full = self._sent >= self._window
         while self.pending and self.pending[0].epoch == epoch and self.pending[0].seq <= taken:
             done.append(self._pop())
         if done:
-            most = DEEP_WINDOW if self._is_deep else self._window_max
-            self._window = max(self._window, min(most, self._window + len(done)))
             self._learn(done[-1], now)
+            self._widen(len(done), full)
             self._deadline = None if not self._sent else now + self._wait_s
         if again and self.pending:
             # One gap is reported by every message behind it: it is answered once. If the answer is lost too, time runs out.
@@ -147,6 +151,12 @@ class OutStream:
                 self._window = max(WINDOW_LEAST, self._window // 2)
                 self._go_back()
         return done
+
+    def _widen(self, by: int, full: bool) -> None:
+        """More may be on the way; of a patient stream beyond the usual only where the window is in use, and while it is quick."""
+        limit = self._most
+        most = DEEP_WINDOW if self._is_deep else PATIENT_WINDOW if self._patient and not full else limit
+        self._window = min(max(self._window, min(most, self._window + by)), limit)
 
     def _learn(self, entry: Entry, now: float) -> None:
         """The time to wait follows the round trip, measured on what was sent once (Karn's rule): a receipt for what was sent
@@ -194,6 +204,13 @@ class OutStream:
             if self._deadline is None:
                 self._deadline = now + self._wait_s * (1 + 0.25 * self._jitter())
         return found
+
+    @property
+    def _most(self) -> int:
+        """So many may be on the way, as far as the path is known."""
+        if not self._patient or 0.0 < self._round_trip_s < QUICK_S:
+            return self._window_max
+        return min(self._window_max, PATIENT_WINDOW)
 
     @property
     def _is_deep(self) -> bool:

@@ -9,9 +9,12 @@ from delivery.streams import (
     DEEP,
     DEEP_WINDOW,
     EPOCHS_KEPT,
+    PATIENT_WINDOW,
     PORTION,
     PORTION_S,
+    QUICK_S,
     RESEND_FIRST_S,
+    WINDOW,
     WINDOW_FIRST,
     Entry,
     OutStream,
@@ -295,3 +298,35 @@ def test_a_backlog_of_two_lives_waits_for_the_older_one() -> None:
     assert numbers(out, 100.0) == [7]
     assert numbers(out, 100.0 + PORTION_S) == []
     assert out.next_deadline() == pytest.approx(100.0 + RESEND_FIRST_S)
+
+
+def hurried(out: OutStream, took_s: float, rounds: int, waiting: int, now: float = 0.0) -> int:
+    """Keep `waiting` messages in the stream, answer what goes out after `took_s`; returns how many were on the way in the end."""
+    seq, sent = out.pending[-1].seq if out.pending else 0, 0
+    for _ in range(rounds):
+        while len(out) < waiting:
+            seq += 1
+            out.add(Entry("e1", seq, "t", b"x"))
+        found = numbers(out, now)
+        sent = len(found)
+        now += took_s
+        out.acknowledged("e1", found[-1], False, now)
+    return sent
+
+
+@pytest.mark.row("C9")
+def test_many_are_on_the_way_to_a_hub_that_answers_quickly_and_fewer_to_a_slow_one() -> None:
+    out = OutStream(jitter=lambda: 0.0, patient=True)
+    assert hurried(out, QUICK_S / 2, 20, waiting=600) == WINDOW
+    assert hurried(out, 2 * QUICK_S, 20, waiting=600, now=100.0) == PATIENT_WINDOW
+    assert hurried(out, QUICK_S / 2, 20, waiting=600, now=200.0) == WINDOW
+    out.rewind()
+    assert len(numbers(out, 300.0)) == WINDOW_FIRST  # a new path is tried with little
+
+
+def test_who_says_little_does_not_earn_the_right_to_a_flood() -> None:
+    out = OutStream(jitter=lambda: 0.0, patient=True)
+    hurried(out, QUICK_S / 2, 200, waiting=20)
+    for seq in range(10_001, 10_601):
+        out.add(Entry("e1", seq, "t", b"x"))
+    assert len(numbers(out, 100.0)) == PATIENT_WINDOW
