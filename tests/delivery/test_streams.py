@@ -330,3 +330,16 @@ def test_who_says_little_does_not_earn_the_right_to_a_flood() -> None:
     for seq in range(10_001, 10_601):
         out.add(Entry("e1", seq, "t", b"x"))
     assert len(numbers(out, 100.0)) == PATIENT_WINDOW
+
+
+def test_what_was_sent_twice_does_not_show_that_a_path_is_quick() -> None:
+    out = OutStream(jitter=lambda: 0.0, patient=True)
+    hurried(out, QUICK_S / 2, 20, waiting=600)
+    for seq in range(10_001, 10_601):
+        out.add(Entry("e1", seq, "t", b"x"))
+    assert len(numbers(out, 100.0)) == WINDOW
+    out.rewind()  # a new connection, and the same again
+    sent = out.pending[0].seq - 1
+    while (found := numbers(out, 101.0)) and found[0] < sent + WINDOW:
+        assert len(found) <= PATIENT_WINDOW
+        out.acknowledged("e1", found[-1], False, 101.0)
