@@ -43,5 +43,5 @@ def code128_svg(digits: str) -> str:
         at += run
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {_HEIGHT}" width="{wide * 4}" height="{_HEIGHT * 4}" '
-        f'shape-rendering="crispEdges"><path fill="#fff" d="M0 0h{wide}v{_HEIGHT}H0z"/><path d="{path}"/></svg>'
+        f'preserveAspectRatio="none" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h{wide}v{_HEIGHT}H0z"/><path d="{path}"/></svg>'
     )

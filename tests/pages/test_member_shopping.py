@@ -114,7 +114,7 @@ async def test_pay_show_the_code_and_it_is_gone_once_read(page: Page, hub: Store
     await page.locator("#shop-pay").tap()
     await page.locator("#paying-simulated").tap()
     await expect(page.locator("#exit-code")).to_be_visible()
-    await expect(page.locator("#promise")).to_contain_text("200円引きクーポン")
+    await expect(page.locator("#exit-coupon")).to_contain_text("200円引きクーポン")
     await page.locator("#exit-code").scroll_into_view_if_needed()
     await page.wait_for_function("document.getElementById('exit-code').naturalWidth > 0")
     codes = [text for text in await read_code(page) if text.startswith("IS1:")]
@@ -122,12 +122,12 @@ async def test_pay_show_the_code_and_it_is_gone_once_read(page: Page, hub: Store
     (sale,) = hub.one("SELECT sale FROM sale")
     hub.scan(codes[0], sale=sale)
     await expect(page.locator("#exit-code")).to_be_hidden()
-    await expect(page.locator("#exit-title")).to_contain_text("読み取られました")
+    await expect(page.locator("#exit-title")).to_have_text("読み取りました")
     hub.passage("not_passed")
     await expect(page.locator("#exit-code")).to_be_visible()  # she stepped back
     hub.scan(codes[0], sale=sale, id="scan-2")
     hub.passage("passed", scan="scan-2")
-    await expect(page.locator("#exit-title")).to_contain_text("読み取られました")
+    await expect(page.locator("#exit-title")).to_have_text("ありがとうございました")
     await page.reload()
     await page.locator("#to-shop").tap()
     await expect(page.locator("#shop-empty")).to_be_visible()

@@ -11,7 +11,13 @@ from tests.pages.shop_window import PAGES
 from tests.pages.test_page_sources import _contrast, _variables
 
 MEMBER = PAGES / "member"
-OWN = sorted(path for path in MEMBER.iterdir() if path.suffix in {".js", ".html", ".css", ".webmanifest"})
+SHARED = PAGES / "shared"
+OWN = sorted(
+    path
+    for folder in (MEMBER, SHARED)
+    for path in folder.iterdir()
+    if path.suffix in {".js", ".html", ".css", ".webmanifest"}
+)
 
 
 @pytest.mark.parametrize("path", OWN, ids=lambda path: path.name)
@@ -25,9 +31,13 @@ def test_nothing_writes_markup_or_loads_from_elsewhere(path: Path) -> None:
 
 
 def test_the_worker_keeps_every_file_of_the_page() -> None:
-    listed = set(re.findall(r'"\./([\w.-]+)"', (MEMBER / "sw.js").read_text(encoding="utf-8")))
-    there = {path.name for path in MEMBER.iterdir()} - {"index.html", "sw.js", "icon-512.png"}
-    assert there <= listed
+    worker = (MEMBER / "sw.js").read_text(encoding="utf-8")
+    listed = set(re.findall(r'"\./([\w.-]+)"', worker))
+    assert {path.name for path in MEMBER.iterdir()} - {"index.html", "sw.js", "icon-512.png"} <= listed
+    sources = "".join(path.read_text(encoding="utf-8") for path in MEMBER.glob("*.js"))
+    assert set(re.findall(r'from "\.\./shared/([\w.-]+)"', sources)) <= set(
+        re.findall(r'"\.\./shared/([\w.-]+)"', worker)
+    )
 
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])

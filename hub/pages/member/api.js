@@ -1,11 +1,12 @@
 // The hub's /member/api. Every failure is a Trouble with the problems of each field, in both languages.
 
 export class Trouble extends Error {
-  // status 0: nobody answered.
-  constructor(status, problems) {
+  // status 0: nobody answered. `cart`: her list as it is, where it was about that.
+  constructor(status, problems, cart) {
     super(`${status}: ${problems.map((problem) => problem.en).join("; ")}`);
     this.status = status;
     this.problems = problems;
+    this.cart = cart;
   }
 
   get away() {
@@ -24,7 +25,7 @@ async function call(method, path, body) {
   }
   const kind = answer.headers.get("content-type") ?? "";
   const read = kind.startsWith("application/json") ? await answer.json().catch(() => null) : await answer.text();
-  if (!answer.ok) throw new Trouble(answer.status, Array.isArray(read?.errors) ? read.errors : []);
+  if (!answer.ok) throw new Trouble(answer.status, Array.isArray(read?.errors) ? read.errors : [], read?.cart);
   return read;
 }
 
@@ -41,5 +42,10 @@ export const api = {
   cart: () => call("GET", "cart"),
   shop: (what, fields) => call("POST", `cart/${what}`, fields),
   exitCode: () => call("GET", "cart/exit"),
+  device: () => call("GET", "cart/device"),
+  claimCoupon: (code) => call("POST", "coupons/claim", { code }),
+  pushKey: () => call("GET", "push"),
+  push: (subscription) => call("POST", "push", subscription),
+  noPush: (endpoint) => call("DELETE", "push", { endpoint }),
   signOut: () => call("POST", "sign-out", {}),
 };

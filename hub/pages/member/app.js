@@ -1,5 +1,6 @@
 // A member's terminal as a page: wires the hub's API, the link, the shelf, the senses and the view.
 
+import { $ } from "../shared/dom.js";
 import { Answering } from "./answering.js";
 import { api, Trouble } from "./api.js";
 import { Fence } from "./circle.js";
@@ -7,16 +8,15 @@ import { Broken, couponKept, decode, presence } from "./contract.js";
 import { Shelf } from "./coupons.js";
 import { Entrance, NOTHING } from "./entrance.js";
 import { Link } from "./link.js";
+import { Push } from "./push.js";
 import { Senses } from "./senses.js";
-import { Shop } from "./shop.js";
-import { ShopView } from "./shop_view.js";
+import { Shopping } from "./shopping.js";
 import { Signals } from "./signals.js";
 import { forget, keep, kept } from "./store.js";
 import { View } from "./view.js";
 import { Words } from "./words.js";
 
 const TICK_MS = 1000;
-const $ = (id) => document.getElementById(id);
 
 const app = {
   words: new Words("ja"), view: "loading", about: null, me: null, tab: "card", form: NOTHING, claim: null, pending: null,
@@ -26,8 +26,8 @@ const app = {
 const view = new View({ consent, open });
 const signals = new Signals();
 const senses = new Senses(draw);
-const shop = new Shop({ api, draw });
-const shopView = new ShopView(shop);
+const shopping = new Shopping({ app, api, memory: { kept, keep }, signals, on: { draw, on, refresh, open } });
+const push = new Push({ api, words: () => app.words });
 const link = new Link({ onState, onFrame });
 const entrance = new Entrance({ app, view, signals, enter, draw, agreed: askWhatIsNeeded });
 const answering = new Answering({ senses, say, member: () => app.me });
@@ -41,6 +41,7 @@ async function start() {
     app.shelf = new Shelf(coupons);
     app.pending = pending ?? null;
     enter(me); // the card is there at once, with or without a network
+    goTo(location.href);
   } else {
     await first();
   }
@@ -67,7 +68,7 @@ function enter(me) {
   const changed = app.me !== null && app.me.customer !== me.customer;
   if (changed) {
     app.shelf = new Shelf();
-    shop.clear();
+    shopping.clear();
   }
   Object.assign(app, { me, about: me, view: "home", claim: null, form: NOTHING, trouble: null });
   keep({ me, coupons: app.shelf.kept });
@@ -81,7 +82,7 @@ function leave() {
   senses.unwatch();
   forget();
   answering.forget();
-  shop.clear();
+  shopping.clear();
   Object.assign(app, { me: null, shelf: new Shelf(), arrived: null, tab: "card", fence: null, sure: false,
     view: "loading", trouble: null, pending: null });
   view.noConnection();
@@ -140,10 +141,12 @@ function onState(kind) {
     app.connection = { kind, since: Date.now() };
   }
   if (kind === "connected") {
-    shop.load().then(draw);
+    shopping.shop.load().then(draw);
+    push.look().then(draw);
     if (app.fence?.inside) say(presence(app.me.customer, "arrived"));
     refresh();
   } else if (kind === "away") {
+    shopping.away();
     refresh(); // refused because nobody is signed in any more, or nobody there
   }
   draw();
@@ -169,7 +172,7 @@ function onFrame(text) {
   try {
     const said = decode(text, app.me.store.id, app.me.customer);
     if (said.kind === "coupon") hearCoupon(said.coupon);
-    else if (said.kind === "cart") shop.hear(said.cart);
+    else if (said.kind === "cart") shopping.shop.hear(said.cart);
     else if (said.kind === "request") answering.answer(said).then(draw);
   } catch (error) {
     if (!(error instanceof Broken)) throw error;
@@ -221,6 +224,16 @@ function close() {
   $("coupon").close();
 }
 
+// Where a notification leads: to the coupon that it tells of.
+function goTo(href) {
+  const { searchParams, hash } = new URL(href, location.href);
+  const coupon = searchParams.get("coupon");
+  if (app.view !== "home" || (coupon === null && hash !== "#coupons")) return;
+  app.tab = "coupons";
+  if (app.shelf.get(coupon) !== null) open(coupon);
+  else draw();
+}
+
 // --- drawing
 
 function draw() {
@@ -231,8 +244,8 @@ function draw() {
   else if (app.view === "sign-in") view.signIn(words, app.form);
   else if (app.view === "claim") view.claim(words, app.claim, { mail: app.about.mail, ...app.form });
   else if (app.view === "home") {
-    view.home(words, { ...app, answered: answering.answered, senses, signals, now });
-    shopView.draw(words);
+    view.home(words, { ...app, answered: answering.answered, senses, signals, push, now });
+    shopping.draw(words, now);
   }
 }
 
@@ -265,16 +278,8 @@ on("arrival", "click", () => {
 });
 on("coupon-close", "click", close);
 on("coupon", "cancel", close);
-on("shop-add", "submit", () => {
-  const typed = $("product").value.trim();
-  if (typed !== "") shop.add(typed).then(() => shop.problem === null && !shop.away && ($("product").value = ""));
-});
-on("shop-cancel", "click", () => shop.cancel());
-on("shop-pay", "click", () => shop.pay());
-on("paying-cancel", "click", () => shop.stopPaying());
-on("paying-simulated", "click", () => shop.simulate("paid"));
-on("exit-done", "click", () => shop.leave());
-on("notify", "click", () => signals.askToNotify().then(draw));
+on("notify", "click", () => (push.state === "none" || push.state === "unknown" ? signals.askToNotify() : push.begin()).then(draw));
+on("notify-end", "click", () => push.end().then(draw));
 on("strap", "click", () => senses.connectStrap());
 on("sign-out", "click", async () => {
   if (!app.sure) {
@@ -310,5 +315,8 @@ setInterval(() => {
   draw();
 }, TICK_MS);
 
-if ("serviceWorker" in navigator) navigator.serviceWorker.register("./sw.js").catch(() => {});
+if ("serviceWorker" in navigator) {
+  navigator.serviceWorker.register("./sw.js").catch(() => {});
+  navigator.serviceWorker.addEventListener("message", ({ data }) => data?.open && goTo(data.open));
+}
 start();

@@ -53,12 +53,13 @@ export function decode(text, store, customer) {
 }
 
 function cart(data) {
-  const { lines = [], total_minor: total = 0, tax_minor: tax = 0, promise = null, payment = null, sale = null, exit_code: exit = "none" } = data;
+  const { lines = [], total_minor: total = 0, tax_minor: tax = 0, promise = null, payment = null, sale = null, exit_code: exit = "none", taxes = [], prices_include_tax: included = true } = data;
   need(isId(data.cart) && Number.isSafeInteger(data.revision) && data.revision >= 1 && CARTS.includes(data.state), "cart");
   need(Array.isArray(lines) && lines.every(isLine) && isAmount(total) && isAmount(tax), "lines");
-  need(isNone(promise) || (isBilingual(promise.text) && typeof promise.holds === "boolean"), "promise");
+  need(isNone(promise) || (isBilingual(promise.text) && isBilingual(promise.title) && typeof promise.holds === "boolean"), "promise");
+  need(Array.isArray(taxes) && taxes.every((each) => isObject(each) && [each.tax_per_mille, each.taxed_minor, each.tax_minor].every(isAmount)), "taxes");
   need([payment, sale].every((id) => isNone(id) || isId(id)) && EXITS.includes(exit), "payment");
-  return { ...data, lines, total_minor: total, tax_minor: tax, promise, payment, sale, exit_code: exit };
+  return { ...data, lines, total_minor: total, tax_minor: tax, promise, payment, sale, exit_code: exit, taxes, prices_include_tax: included === true };
 }
 
 function isLine(line) {

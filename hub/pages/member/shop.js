@@ -1,46 +1,66 @@
-// Shopping on this terminal: her list as the hub has it, what she does with it, and the exit code. The list lives at the hub;
-// here is only what is on the screen.
+// Shopping on this terminal: her list as the hub has it, and what she does with it. The list lives at the hub; here is only what
+// is on the screen. What comes after payment is `exit.js`.
 
-import { newId } from "./contract.js";
 import { Trouble } from "./api.js";
+import { newId } from "./contract.js";
 
 const SURE_MS = 5000;
 const RETRY_MS = 600;
+const QUEUE_MAX = 20; // codes that were read while an answer was awaited
 
 export class Shop {
-  constructor({ api, draw }) {
-    Object.assign(this, { _api: api, _draw: draw });
+  // `exit` hears of every state of the list.
+  constructor({ api, draw, exit }) {
+    Object.assign(this, { _api: api, _draw: draw, _exit: exit });
     this.clear();
   }
 
   clear() {
-    clearTimeout(this._timer);
-    Object.assign(this, { cart: null, provider: null, currency: "JPY", problem: null, away: false, busy: false, sure: false, exit: null, open: null, left: null, _seen: null, _shown: null, _timer: null });
+    Object.assign(this, {
+      cart: null, provider: null, currency: "JPY", problem: null, away: false, busy: false, sure: false, open: null, device: null, _queue: [],
+    });
+    this._exit.clear();
   }
 
   // What the hub says of her list. An older state than the one on the screen is none.
   hear(cart) {
     if (cart === null || (this.cart !== null && cart.revision < this.cart.revision)) return;
-    if (this.cart === null || cart.revision !== this.cart.revision) Object.assign(this, { sure: false });
+    const changed = this.cart === null || cart.revision !== this.cart.revision;
+    if (changed) this.sure = false;
+    if (this.cart?.cart !== cart.cart || cart.state !== "open") this.device = null;
     this.cart = cart;
     if (cart.state !== "paying") this.open = null;
-    if (cart.state === "paid") this._exit(cart);
-    else this._hide();
+    this._exit.hear(cart);
   }
 
   // The list that is worked on: none once it is paid and the exit is done, or cancelled.
   get stage() {
     const { cart } = this;
-    if (cart === null || cart.state === "cancelled" || (cart.state === "paid" && this.left === cart.sale)) return "empty";
+    if (cart === null || cart.state === "cancelled" || (cart.state === "paid" && this._exit.over(cart))) return "empty";
     return cart.state === "open" && cart.lines.length === 0 ? "empty" : cart.state;
   }
 
   async load() {
     await this._ask(() => this._api.cart());
+    if (this.away) this._exit.remember();
   }
 
+  // One after the other: a camera may read faster than the hub answers. Says how it went.
   add(product) {
-    return this._command("add", { product });
+    if (this._queue.length >= QUEUE_MAX) return Promise.resolve(false);
+    return new Promise((done) => {
+      this._queue.push({ product, done });
+      if (this._queue.length === 1) this._addAll();
+    });
+  }
+
+  async _addAll() {
+    while (this._queue.length > 0) {
+      const { product, done } = this._queue[0];
+      await this._command("add", { product });
+      this._queue.shift();
+      done(this.problem === null && !this.away);
+    }
   }
 
   quantity(product, quantity) {
@@ -72,13 +92,6 @@ export class Shop {
     return this._do(() => this._api.shop("pay/simulate", { payment: this.cart.payment, outcome }));
   }
 
-  // The customer is done with this screen.
-  leave() {
-    this.left = this.cart.sale;
-    this._hide();
-    this._draw();
-  }
-
   // The same ID when the answer was lost: the hub does it once.
   _command(what, fields) {
     const command = newId();
@@ -86,20 +99,24 @@ export class Shop {
   }
 
   async _do(act) {
-    if (this.busy) return;
+    while (this.busy) await this._done;
     Object.assign(this, { busy: true, problem: null, away: false });
+    let done;
+    this._done = new Promise((resolve) => (done = resolve));
     this._draw();
     try {
       await this._ask(act, 1);
     } finally {
       this.busy = false;
+      done();
       this._draw();
     }
   }
 
   async _ask(act, again = 0) {
     try {
-      this._take(await act());
+      this.take(await act());
+      this.away = false;
     } catch (trouble) {
       if (!(trouble instanceof Trouble)) throw trouble;
       if (trouble.status === 0 && again > 0) {
@@ -107,50 +124,15 @@ export class Shop {
         await this._ask(act, again - 1);
         return;
       }
+      if (trouble.cart !== undefined) this.hear(trouble.cart); // another terminal changed it: she sees what it is now
       this.problem = trouble.problems[0] ?? null;
       this.away = this.problem === null;
     }
   }
 
-  _take({ cart, pay, currency, open }) {
+  take({ cart, pay, currency, open }) {
     Object.assign(this, { provider: pay, currency });
     this.hear(cart);
     if (open !== undefined) this.open = open;
-  }
-
-  // The exit code, renewed while it is shown. One that had been used before this page was opened is no news.
-  _exit(cart) {
-    if (cart.exit_code === "used" && this._seen !== cart.sale) this.left = cart.sale;
-    else this._seen = cart.sale;
-    if (cart.exit_code !== "ready" || this.left === cart.sale) this._hide();
-    else if (this._shown !== cart.sale) {
-      this._shown = cart.sale;
-      this._renew();
-    }
-  }
-
-  async _renew() {
-    const sale = this._shown;
-    let againS = 5;
-    try {
-      const answer = await this._api.exitCode();
-      if (sale !== this._shown) return;
-      this.exit = answer.exit;
-      if (answer.exit === null) {
-        this._take(answer);
-        return;
-      }
-      againS = answer.exit.again_s;
-    } catch (trouble) {
-      if (!(trouble instanceof Trouble)) throw trouble;
-    }
-    if (sale !== this._shown) return;
-    this._timer = setTimeout(() => this._renew(), againS * 1000);
-    this._draw();
-  }
-
-  _hide() {
-    clearTimeout(this._timer);
-    Object.assign(this, { exit: null, _shown: null, _timer: null });
   }
 }

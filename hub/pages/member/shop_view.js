@@ -1,113 +1,157 @@
-// Draws her list: screens d101 to d104 of the seed. Text reaches the page by textContent alone: a name is never markup.
+// Draws her list: screens d103 and d104 of the seed, with the camera above it.
 
-const $ = (id) => document.getElementById(id);
+import { $, make, picture, set } from "../shared/dom.js";
 
-function set(id, text) {
-  if ($(id).textContent !== text) $(id).textContent = text;
-}
-
-function make(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
-}
+const TROUBLES = { refused: "camera_refused", none: "camera_none", busy: "camera_busy", broken: "camera_broken" };
 
 export class ShopView {
-  constructor(shop) {
-    this._shop = shop;
-    this._drawn = "";
-    this._svg = null;
+  constructor({ shop, camera, scanner, exit }) {
+    Object.assign(this, { _shop: shop, _camera: camera, _scanner: scanner, _exit: exit, _drawn: "" });
   }
 
-  draw(words) {
-    const { stage, cart, problem, away, busy, sure, provider, open } = this._shop;
+  draw(words, tab) {
+    const { stage, cart, problem, away } = this._shop;
+    const paid = stage === "paid";
+    const listing = stage === "empty" || stage === "open";
     set("shop-title", words.say("shop"));
+    $("shop-title").hidden = stage !== "empty" || this._camera.open;
     $("shop-trouble").hidden = problem === null && !away;
     set("shop-trouble", problem !== null ? words.of(problem) : away ? words.say("failed") : "");
-    const paid = stage === "paid";
     $("shop-list").hidden = paid;
     $("shop-exit").hidden = !paid;
-    $("shop-add").hidden = stage === "paying" || paid;
-    set("product-label", words.say("product_code"));
-    set("product-add", words.say("add_product"));
-    $("product-add").disabled = busy;
-    $("shop-empty").hidden = stage !== "empty";
-    set("shop-empty", words.say("shop_empty"));
-    const some = stage === "open" || stage === "paying";
-    for (const id of ["lines", "shop-sums", "shop-acts"]) $(id).hidden = !some;
-    $("promise").hidden = !(some || paid) || !cart?.promise;
-    if (cart?.promise) {
-      set("promise", words.of(cart.promise.text));
-      $("promise").dataset.holds = String(cart.promise.holds);
+    const promise = stage !== "empty" && !(paid && this._exit.readAt !== null) ? (cart.promise ?? null) : null;
+    $("promise").hidden = promise === null;
+    if (promise !== null) {
+      set("promise-text", words.of(promise.text));
+      $("promise").dataset.holds = String(promise.holds);
     }
-    if (some) this._list(words, cart, stage === "paying" || busy);
-    set("shop-cancel", words.say(sure ? "cancel_sure" : "cancel_all"));
-    set("shop-pay", words.say(busy ? "busy" : "pay"));
+    $("shop-add").hidden = !listing;
+    set("product-label", words.say("product_code"));
+    $("product").placeholder = words.say("product_hint");
+    set("product-add", words.say("add_product"));
+    $("shop-empty").hidden = stage !== "empty" || this._camera.open;
+    for (const step of ["scan", "pay", "exit"]) set(`step-${step}`, words.say(`step_${step}`));
+    this._finder(words, listing);
+    this._sums(words, stage, cart);
+    this._bar(words, stage, cart, tab);
+    this._paying(words, stage);
+    this._till(words, stage);
+  }
+
+  // --- the camera
+
+  _finder(words, listing) {
+    const { state, open, hasLight, light } = this._camera;
+    $("finder").hidden = !open || !listing;
+    $("finder").dataset.state = state;
+    $("light").hidden = !hasLight;
+    $("light").ariaPressed = String(light);
+    $("light").ariaLabel = words.say(light ? "light_off" : "light_on");
+    $("finder-close").ariaLabel = words.say("camera_close");
+    const trouble = TROUBLES[state];
+    $("camera-trouble").hidden = trouble === undefined || !listing;
+    set("camera-trouble", trouble === undefined ? "" : words.say(trouble));
+    const { said } = this._scanner;
+    const tell = {
+      added: () => words.say("added", words.of(said.line.name), said.line.quantity, this._money(words, said.line.price_minor)),
+      problem: () => words.of(said.problem), coupon: () => words.of(said.words),
+      not_product: () => words.say("not_product"), trouble: () => words.say("failed"),
+    };
+    set("finder-said", said === null ? words.say(state === "starting" ? "camera_starting" : "camera_hint") : tell[said.kind]());
+    $("finder-said").dataset.kind = said === null ? "hint" : ["added", "coupon"].includes(said.kind) ? "good" : "bad";
+  }
+
+  // --- the list
+
+  _money(words, minor) {
+    return words.money(minor, this._shop.currency);
+  }
+
+  _sums(words, stage, cart) {
+    const some = stage === "open" || stage === "paying";
+    $("lines").hidden = !some;
+    $("shop-sums").hidden = !some;
     $("shop-cancel").hidden = stage !== "open";
-    $("shop-pay").hidden = stage !== "open" || provider === null;
-    $("pay-at-till").hidden = stage !== "open" || provider !== null;
-    set("pay-at-till", words.say("pay_at_till"));
+    set("shop-cancel", words.say(this._shop.sure ? "cancel_sure" : "cancel_all"));
+    $("shop-cancel").dataset.sure = String(this._shop.sure);
+    if (!some) return;
+    const fixed = stage === "paying";
+    const as = JSON.stringify([words.language, cart.lines, cart.taxes, cart.prices_include_tax, fixed]);
+    if (this._drawn === as) return;
+    this._drawn = as;
+    $("lines").replaceChildren(...cart.lines.map((line) => this._line(words, line, fixed)));
+    const rate = ({ tax_per_mille: rate, taxed_minor: taxed, tax_minor: tax }) => [
+      make("dt", { textContent: words.say("tax_rate", words.number(rate / 10), this._money(words, taxed)) }),
+      make("dd", { textContent: words.say(cart.prices_include_tax ? "tax_in" : "tax_on", this._money(words, tax)) })];
+    $("shop-sums").replaceChildren(...(cart.taxes ?? []).flatMap(rate));
+  }
+
+  _line(words, { product, name, quantity, price_minor: price, amount_minor: amount }, fixed) {
+    const title = words.of(name);
+    const button = (what, text, act, label) => Object.assign(
+      make("button", { type: "button", textContent: text, hidden: fixed, onclick: act, ariaLabel: label }), { name: what });
+    const shop = this._shop;
+    const line = make("li", {},
+      make("strong", { textContent: title }),
+      make("b", { className: "amount", textContent: this._money(words, amount) }),
+      make("span", { className: "price", textContent: words.say("each", this._money(words, price)) }),
+      make("span", { className: "steps" },
+        button("remove", words.say("remove"), () => shop.remove(product), words.say("remove_it", title)),
+        button("less", "−", () => shop.quantity(product, quantity - 1), words.say("less", title)),
+        make("b", { className: "quantity", textContent: `${fixed ? "×" : ""}${quantity}` }),
+        button("more", "+", () => shop.quantity(product, quantity + 1), words.say("more", title))));
+    line.dataset.product = product;
+    return line;
+  }
+
+  // --- what she can do now, below her thumb
+
+  _bar(words, stage, cart, tab) {
+    const { busy, provider } = this._shop;
+    $("shop-bar").hidden = tab !== "shop" || (stage !== "empty" && stage !== "open");
+    $("exit-again").hidden = stage !== "empty" || cart?.state !== "paid" || cart.exit_code !== "ready";
+    set("exit-again", words.say("exit_again"));
+    const open = stage === "open";
+    $("shop-total").hidden = !open;
+    if (open) {
+      set("total-label", words.say("total", words.number(cart.lines.reduce((sum, line) => sum + line.quantity, 0))));
+      set("total", this._money(words, cart.total_minor));
+      set("tax", words.say("tax", this._money(words, cart.tax_minor)));
+    }
+    set("scan-label", words.say(this._camera.open ? "camera_close" : open ? "scan_next" : "scan"));
+    $("scan").className = open ? "second" : "act";
+    $("shop-pay").hidden = !open || provider === null;
+    $("shop-pay").disabled = busy;
+    set("shop-pay", words.say(busy ? "wait" : "pay"));
+    $("to-till").hidden = !open || provider !== null;
+    set("to-till", words.say("pay_at_till"));
+    $("till").hidden = !open || provider === null;
+    set("till", words.say("till"));
+  }
+
+  _paying(words, stage) {
+    const { open, provider } = this._shop;
     $("paying").hidden = stage !== "paying";
     set("paying-text", words.say("paying"));
+    set("paying-sum", stage === "paying" ? this._money(words, this._shop.cart.total_minor) : "");
     $("paying-open").hidden = !open;
     if (open) $("paying-open").href = open;
     set("paying-open", words.say("paying_open"));
     $("paying-simulated").hidden = provider !== "simulated";
     set("paying-simulated", words.say("paying_simulated"));
     set("paying-cancel", words.say("paying_cancel"));
-    if (paid) this._exit(words, cart);
   }
 
-  _money(words, minor) {
-    const format = new Intl.NumberFormat(words.language, { style: "currency", currency: this._shop.currency });
-    return format.format(minor / 10 ** format.resolvedOptions().maximumFractionDigits);
-  }
-
-  _list(words, cart, fixed) {
-    set("total-label", words.say("total"));
-    set("total", this._money(words, cart.total_minor));
-    set("tax", words.say("tax", this._money(words, cart.tax_minor)));
-    const as = JSON.stringify([words.language, cart.lines, fixed]);
-    if (this._drawn === as) return;
-    this._drawn = as;
-    $("lines").replaceChildren(...cart.lines.map((line) => this._line(words, line, fixed)));
-  }
-
-  _line(words, { product, name, quantity, price_minor: price, amount_minor: amount }, fixed) {
-    const title = words.of(name);
-    const button = (what, text, act, label) => Object.assign(make("button", { type: "button", className: "quiet", textContent: text, disabled: fixed, onclick: act, ariaLabel: label }), { name: what });
-    const shop = this._shop;
-    const line = make("li", {},
-      make("strong", { textContent: title }),
-      make("span", { className: "price", textContent: words.say("each", this._money(words, price)) }),
-      make("span", { className: "steps" },
-        button("less", "−", () => shop.quantity(product, quantity - 1), words.say("less", title)),
-        make("b", { textContent: String(quantity) }),
-        button("more", "+", () => shop.quantity(product, quantity + 1), words.say("more", title)),
-        button("remove", words.say("remove"), () => shop.remove(product), words.say("remove_it", title))),
-      make("b", { className: "amount", textContent: this._money(words, amount) }));
-    line.dataset.product = product;
-    return line;
-  }
-
-  _exit(words, cart) {
-    const { exit } = this._shop;
-    const gone = cart.exit_code !== "ready";
-    set("exit-title", words.say(gone ? "exit_read" : "exit"));
-    set("exit-hint", gone ? "" : words.say("exit_hint"));
-    set("exit-paid", words.say("paid", this._money(words, cart.total_minor)));
-    $("exit-box").hidden = gone || exit === null;
-    this._picture(gone ? null : exit);
-    $("exit-code").alt = words.say("exit");
-    set("exit-done", words.say("exit_done"));
-  }
-
-  _picture(exit) {
-    const svg = exit?.svg ?? null;
-    if (this._svg === svg) return;
-    if ($("exit-code").src) URL.revokeObjectURL($("exit-code").src);
-    this._svg = svg;
-    if (svg === null) $("exit-code").removeAttribute("src");
-    else $("exit-code").src = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
+  // The list's own code, for a settlement device.
+  _till(words, stage) {
+    const { device } = this._shop;
+    const shown = stage === "open" && device !== null;
+    $("device").hidden = !shown;
+    set("device-title", words.say("device_title"));
+    set("device-hint", words.say("device_hint"));
+    set("device-digits", shown ? device.code : "");
+    picture($("device-code"), shown ? device.svg : null);
+    $("device-code").alt = words.say("device_title");
+    set("device-close", words.say("close"));
   }
 }

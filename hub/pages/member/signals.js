@@ -1,20 +1,38 @@
-// How a coupon announces itself: vibration, two tones, a notification when she has allowed them.
+// What the page sounds, shakes and says aloud: a coupon that came, a code that was read, the exit.
 
-const TONES_HZ = [784, 1047];
-const TONE_S = 0.2;
-const VOLUME = 0.5;
+import { Sound } from "../shared/sound.js";
+
+const SIGNS = {
+  coupon: { tones: [784, 1047], shake: [120, 80, 240] },
+  read: { tones: [1319], toneS: 0.09, shake: [60] },
+  wrong: { tones: [262, 220], toneS: 0.16, shake: [90, 70, 90] },
+  exit: { tones: [659, 880, 1175], toneS: 0.16, shake: [200] },
+};
 
 export class Signals {
   constructor() {
-    this._audio = null;
+    this._sound = new Sound();
   }
 
-  // Browsers let a page sound only after a first touch. Call it in the handler of one.
   enableSound() {
-    const Audio = window.AudioContext ?? window.webkitAudioContext;
-    if (Audio === undefined) return;
-    this._audio ??= new Audio();
-    if (this._audio.state !== "running") this._audio.resume().catch(() => {});
+    this._sound.enable();
+  }
+
+  read() {
+    this._give("read");
+  }
+
+  wrong() {
+    this._give("wrong");
+  }
+
+  // The exit code was read: as at the lane, also to be heard.
+  exit(text, language) {
+    this._give("exit");
+    const voice = window.speechSynthesis;
+    if (voice === undefined || !this._sound.ready || document.visibilityState !== "visible") return;
+    voice.cancel();
+    voice.speak(Object.assign(new SpeechSynthesisUtterance(text), { lang: language === "ja" ? "ja-JP" : "en-GB" }));
   }
 
   get canAskToNotify() {
@@ -26,26 +44,15 @@ export class Signals {
   }
 
   async announce(title, body) {
-    navigator.vibrate?.([120, 80, 240]);
-    if (this._audio?.state === "running") this._sound();
+    this._give("coupon");
     if (!("Notification" in window) || Notification.permission !== "granted" || document.visibilityState === "visible") return;
     const worker = await navigator.serviceWorker?.ready;
     await worker?.showNotification(title, { body, icon: "./icon-192.png", tag: "coupon" }).catch(() => {});
   }
 
-  _sound() {
-    const start = this._audio.currentTime + 0.02;
-    TONES_HZ.forEach((hertz, index) => {
-      const tone = this._audio.createOscillator();
-      const gain = this._audio.createGain();
-      const from = start + index * TONE_S;
-      tone.frequency.value = hertz;
-      gain.gain.setValueAtTime(0, from);
-      gain.gain.linearRampToValueAtTime(VOLUME, from + 0.02);
-      gain.gain.linearRampToValueAtTime(0, from + TONE_S);
-      tone.connect(gain).connect(this._audio.destination);
-      tone.start(from);
-      tone.stop(from + TONE_S);
-    });
+  _give(name) {
+    const { tones, toneS, shake } = SIGNS[name];
+    navigator.vibrate?.(shake);
+    this._sound.play(tones, { toneS });
   }
 }

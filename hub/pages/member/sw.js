@@ -1,47 +1,50 @@
-// Makes the page installable and lets it start without a connection: the card and the coupons are on the device. Network
-// first, so that a new version is there at once. What /member/api and the WebSocket say is never kept here.
+// The member's page without a connection: her card and coupons are on the device. What /member/api and the WebSocket say is never
+// kept here. And notifications: what the store pushes while the page is closed.
 
-const CACHE = "instore-member-2";
+importScripts("../shared/shell.js");
+
 const SHELL = [
-  "./", "./style.css", "./app.js", "./answering.js", "./api.js", "./circle.js", "./contract.js", "./coupons.js", "./entrance.js", "./link.js", "./senses.js", "./shop.js", "./shop_view.js",
-  "./signals.js", "./store.js", "./view.js", "./words.js", "./icon.svg", "./icon-192.png", "./manifest.webmanifest",
+  "./", "./style.css", "./shop.css", "./app.js", "./answering.js", "./api.js", "./camera.js", "./circle.js", "./contract.js", "./coupons.js", "./decoder.js",
+  "./decoder_worker.js", "./entrance.js", "./exit.js", "./exit_view.js", "./link.js", "./nfc.js", "./push.js", "./scanner.js", "./seen.js", "./senses.js",
+  "./shop.js", "./shop_view.js", "./shopping.js", "./signals.js", "./store.js", "./view.js", "./words.js", "./words_shop.js", "./icon.svg", "./icon-192.png",
+  "./manifest.webmanifest", "../shared/awake.js", "../shared/dom.js", "../shared/sound.js",
 ];
+const HERE = new URL("./", self.location).pathname;
+const ROOT = new URL("../", self.location).pathname;
 
-self.addEventListener("install", (event) => {
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(SHELL)).then(() => self.skipWaiting()));
+self.keepShell({
+  cache: "instore-member-3", shell: SHELL,
+  ours: ({ pathname }) => (pathname.startsWith(HERE) && !pathname.startsWith(`${HERE}api/`)) || ["shared/", "vendor/"].some((folder) => pathname.startsWith(ROOT + folder)),
 });
 
-self.addEventListener("activate", (event) => {
-  const old = (names) => names.filter((name) => name.startsWith("instore-member-") && name !== CACHE);
-  event.waitUntil(
-    caches.keys().then((names) => Promise.all(old(names).map((name) => caches.delete(name)))).then(() => self.clients.claim()),
-  );
-});
-
-self.addEventListener("fetch", (event) => {
-  const url = new URL(event.request.url);
-  const ours = new URL("./", self.location).pathname;
-  if (event.request.method !== "GET" || url.origin !== self.location.origin || !url.pathname.startsWith(ours)) return;
-  if (url.pathname.startsWith(`${ours}api/`)) return;
-  event.respondWith(networkFirst(event.request));
-});
-
-async function networkFirst(request) {
-  const cache = await caches.open(CACHE);
+// {title, body, url, coupon}, in her language, as the store says it.
+self.addEventListener("push", (event) => {
+  let said = {};
   try {
-    const fresh = await fetch(request);
-    if (fresh.ok) await cache.put(request, fresh.clone());
-    return fresh;
-  } catch (error) {
-    const found = await cache.match(request, { ignoreSearch: true });
-    if (found) return found;
-    throw error;
+    said = event.data?.json() ?? {};
+  } catch {
+    // a push without a text still has to be shown
   }
-}
+  const text = (value, fallback) => (typeof value === "string" && value !== "" ? value.slice(0, 300) : fallback);
+  const coupon = text(said.coupon, "");
+  const url = new URL(text(said.url, "./"), self.location);
+  if (coupon !== "") url.searchParams.set("coupon", coupon);
+  event.waitUntil(self.registration.showNotification(text(said.title, "instore"), {
+    body: text(said.body, ""), icon: "./icon-192.png", tag: coupon || "coupon", data: { url: url.href },
+  }));
+});
 
 self.addEventListener("notificationclick", (event) => {
   event.notification.close();
-  event.waitUntil(
-    self.clients.matchAll({ type: "window" }).then(([page]) => (page ? page.focus() : self.clients.openWindow("./"))),
-  );
+  event.waitUntil(goTo(event.notification.data?.url ?? "./"));
 });
+
+// To the page that is open, or to a new one; never to another site.
+async function goTo(url) {
+  const there = new URL(url, self.location);
+  const href = there.origin === self.location.origin && there.pathname.startsWith(HERE) ? there.href : new URL("./", self.location).href;
+  const [page] = await self.clients.matchAll({ type: "window" });
+  if (page === undefined) return self.clients.openWindow(href);
+  page.postMessage({ open: href });
+  return page.focus();
+}

@@ -1,26 +1,14 @@
 // Draws the state of the app. Text reaches the page by textContent alone: a name is never markup.
 
+import { $, make, picture, set } from "../shared/dom.js";
 
 const VIEWS = ["loading", "register", "sign-in", "claim", "home"];
 const ASKED_NOW_MS = 60_000; // so long it is said on top of every screen that readings were sent
 const GENDERS = ["", "female", "male", "other"];
-const $ = (id) => document.getElementById(id);
-
-function set(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function make(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children.filter((child) => child !== null));
-  return element;
-}
-
 export class View {
   // `on` has: consent(purpose, given), open(coupon)
   constructor(on) {
     this._on = on;
-    this._pictures = new Map();
     this._drawn = {};
   }
 
@@ -184,21 +172,11 @@ export class View {
     $("joined-before").hidden = pending === null || pending.until < now;
     set($("joined-before"), words.say("joined_before"));
     set($("greeting"), words.say("greeting", me.name));
-    this._picture($("member-code"), me.code.svg);
+    picture($("member-code"), me.code.svg);
     $("member-code").alt = words.say("member_code");
     set($("code-hint"), words.say("code_hint"));
     set($("points"), words.say("points", words.number(me.points)));
     set($("number"), words.say("number", me.customer));
-  }
-
-  _picture(image, svg) {
-    if (!svg) {
-      image.removeAttribute("src");
-      return;
-    }
-    if (!this._pictures.has(svg)) this._pictures.set(svg, URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" })));
-    const url = this._pictures.get(svg);
-    if (image.src !== url) image.src = url;
   }
 
   _asked(words, last, now) {
@@ -249,7 +227,7 @@ export class View {
   coupon(words, coupon) {
     set($("coupon-title"), words.of(coupon.title));
     set($("coupon-text"), words.of(coupon.text) || words.say("show_at_till"));
-    this._picture($("coupon-code"), coupon.svg);
+    picture($("coupon-code"), coupon.svg);
     $("coupon-code").alt = coupon.code;
     $("coupon-code").parentElement.hidden = !coupon.svg;
     set($("coupon-digits"), coupon.code);
@@ -258,7 +236,7 @@ export class View {
     if (!$("coupon").open) $("coupon").showModal();
   }
 
-  _settings(words, { me, senses, signals, answered, trouble, sure, connection }) {
+  _settings(words, { me, senses, signals, push, answered, trouble, sure, connection }) {
     set($("settings-title"), words.say("settings"));
     set($("agreed-title"), words.say("agreed"));
     set($("agreed-hint"), words.say("agreed_hint"));
@@ -270,18 +248,32 @@ export class View {
     }
     this._trouble($("agreed-trouble"), trouble);
     set($("devices-title"), words.say("devices"));
-    $("notify").hidden = !signals.canAskToNotify;
-    set($("notify"), words.say("notify"));
+    this._push(words, push, signals);
     $("strap").hidden = !senses.hasStraps || !me.consents.sensing;
     set($("strap"), words.say("strap"));
     set($("strap-state"), words.say(`strap_${senses.strap}`));
-    $("devices").hidden = $("notify").hidden && $("strap").hidden;
+    $("devices").hidden = ["notify", "notify-end", "notify-state", "strap"].every((id) => $(id).hidden);
     set($("history-title"), words.say("history"));
     set($("history-none"), answered.length > 0 ? "" : words.say("history_none"));
     $("history-list").replaceChildren(...answered.map((each) => make("li", { textContent: this._said(words, each).what })));
     this._record(words, me);
     set($("earlier"), words.say("earlier"));
     set($("sign-out"), words.say(sure ? "sign_out_sure" : "sign_out"));
+  }
+
+  // Pushed when the page is closed, where the store and the browser can; else shown while it is open.
+  _push(words, push, signals) {
+    const { state, busy } = push;
+    $("notify").hidden = !(["off", "failed"].includes(state) || (["none", "unknown"].includes(state) && signals.canAskToNotify));
+    $("notify").disabled = busy;
+    set("notify", words.say(state === "none" ? "notify" : "push_begin"));
+    $("notify-end").hidden = state !== "on";
+    $("notify-end").disabled = busy;
+    set("notify-end", words.say("push_end"));
+    const told = { on: "push_on", refused: "push_refused", failed: "push_failed" }[state];
+    const text = told !== undefined ? words.say(told) : state === "off" ? words.of(push.store.text) : "";
+    $("notify-state").hidden = text === "";
+    set("notify-state", text);
   }
 
   _record(words, me) {

@@ -1,7 +1,10 @@
 // Everything the page says to a member, in both languages. What she agrees to comes from the hub.
 
+import { SHOP } from "./words_shop.js";
+
 const WORDS = {
   ja: {
+    ...SHOP.ja,
     language: "Switch to English",
     other_language: "EN",
     title: "会員証",
@@ -58,34 +61,15 @@ const WORDS = {
     withdrawn: "取り消されました",
     show_at_till: "レジでこの画面をお見せください。",
     close: "閉じる",
-    shop: "お買い物",
-    product_code: "商品コード",
-    add_product: "商品を追加する",
-    shop_empty: "リストに商品はまだありません。",
-    total: "合計",
-    tax: (amount) => `(うち消費税 ${amount})`,
-    each: (price) => `単価 ${price}`,
-    less: (name) => `${name}を1つ減らす`,
-    more: (name) => `${name}を1つ増やす`,
-    remove: "削除",
-    remove_it: (name) => `${name}を削除する`,
-    pay: "お支払い",
-    pay_at_till: "お会計はレジでお願いいたします。",
-    cancel_all: "取引を中止する",
-    cancel_sure: "本当に中止しますか?もう一度押すと、リストが消えます。",
-    paying: "お支払いの手続き中です。",
-    paying_open: "お支払い画面を開く",
-    paying_simulated: "支払ったことにする(デモ)",
-    paying_cancel: "お支払いをやめてリストに戻る",
-    paid: (amount) => `${amount} のお支払いが完了しました。`,
-    exit: "退店コード",
-    exit_hint: "出口の読み取り機に、この画面をかざしてください。コードは一度だけ使えます。",
-    exit_read: "退店コードが読み取られました。ありがとうございました。",
-    exit_done: "終了",
     agreed: "同意の内容",
     agreed_hint: "オフにすると、その目的にはすぐに使われなくなります。",
     devices: "この端末",
     notify: "クーポンの通知を受け取る",
+    push_begin: "画面を閉じていても通知を受け取る",
+    push_end: "通知をやめる",
+    push_on: "クーポンが届くと、画面を閉じていてもこの端末に通知します。",
+    push_refused: "この端末の設定で、通知が許可されていません。",
+    push_failed: "通知を設定できませんでした。もう一度お試しください。",
     strap: "心拍センサー(胸ベルト)を接続する",
     strap_none: "",
     strap_connecting: "心拍センサーに接続しています…",
@@ -110,6 +94,7 @@ const WORDS = {
     },
   },
   en: {
+    ...SHOP.en,
     language: "日本語に切り替える",
     other_language: "日本語",
     title: "Member card",
@@ -166,34 +151,15 @@ const WORDS = {
     withdrawn: "Taken back",
     show_at_till: "Show this screen at the till.",
     close: "Close",
-    shop: "Shopping",
-    product_code: "Product code",
-    add_product: "Add product",
-    shop_empty: "There is nothing in your list yet.",
-    total: "Total",
-    tax: (amount) => `(including ${amount} tax)`,
-    each: (price) => `${price} each`,
-    less: (name) => `One ${name} less`,
-    more: (name) => `One ${name} more`,
-    remove: "Remove",
-    remove_it: (name) => `Remove ${name}`,
-    pay: "Pay",
-    pay_at_till: "Please pay at the till.",
-    cancel_all: "Cancel transaction",
-    cancel_sure: "Really cancel? Press again, and the list is gone.",
-    paying: "Your payment is under way.",
-    paying_open: "Open the payment page",
-    paying_simulated: "Pretend to have paid (demo)",
-    paying_cancel: "Stop paying, back to the list",
-    paid: (amount) => `${amount} paid.`,
-    exit: "Exit code",
-    exit_hint: "Hold this screen over the reader at the exit. The code can be used once.",
-    exit_read: "Your exit code has been read. Thank you.",
-    exit_done: "Exit",
     agreed: "What you agreed to",
     agreed_hint: "What you switch off is not done any more from that moment.",
     devices: "This device",
     notify: "Get notifications of coupons",
+    push_begin: "Get notifications also while this page is closed",
+    push_end: "No more notifications",
+    push_on: "This device tells you of coupons, also while this page is closed.",
+    push_refused: "Notifications are not allowed in this device's settings.",
+    push_failed: "Notifications could not be set up. Please try again.",
     strap: "Connect a heart-rate strap",
     strap_none: "",
     strap_connecting: "Connecting to the strap…",
@@ -238,6 +204,12 @@ export class Words {
 
   number(value) {
     return value.toLocaleString(this.language);
+  }
+
+  // Minor units of ISO 4217.
+  money(minor, currency) {
+    const format = new Intl.NumberFormat(this.language, { style: "currency", currency });
+    return format.format(minor / 10 ** format.resolvedOptions().maximumFractionDigits);
   }
 
   clock(ms) {

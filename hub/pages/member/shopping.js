@@ -1,0 +1,110 @@
+// Shopping, put together: her list, the camera, payment, the exit code; and the buttons of that part of the page.
+
+import { $ } from "../shared/dom.js";
+import { Awake } from "../shared/awake.js";
+import { Trouble } from "./api.js";
+import { Camera } from "./camera.js";
+import { Exit } from "./exit.js";
+import { ExitView } from "./exit_view.js";
+import { nfc } from "./nfc.js";
+import { Scanner } from "./scanner.js";
+import { Shop } from "./shop.js";
+import { ShopView } from "./shop_view.js";
+
+export class Shopping {
+  // `app` has words, me, tab, shelf; `on` has draw(), on(id, event, act), refresh(), open(coupon)
+  constructor({ app, api, memory, signals, on }) {
+    Object.assign(this, { _app: app, _api: api, _on: on });
+    const { draw } = on;
+    this.exit = new Exit({
+      api, memory, nfc,
+      on: { draw, taken: (answer) => this.shop.take(answer), read: (cart) => this._read(cart, signals) },
+    });
+    this.shop = new Shop({ api, draw, exit: this.exit });
+    this.scanner = new Scanner({ api, shop: this.shop, signals, draw });
+    this.camera = new Camera({ video: $("camera"), onCode: (text) => this.scanner.read(text), draw });
+    this._view = new ShopView(this);
+    this._exitView = new ExitView({ shop: this.shop, exit: this.exit, nfc, shelf: () => app.shelf, on: { choose: (form) => this.exit.choose(form), open: on.open } });
+    this._awake = new Awake();
+    this._wire(on.on);
+  }
+
+  clear() {
+    this.camera.stop();
+    this.scanner.clear();
+    this.shop.clear();
+  }
+
+  // The store can't be reached, perhaps since before this page was loaded.
+  away() {
+    if (this.shop.cart === null) this.exit.remember();
+  }
+
+  draw(words, now) {
+    const { me, tab } = this._app;
+    const working = tab === "shop" && ["empty", "open"].includes(this.shop.stage);
+    if (this.camera.open && !working) this.camera.stop();
+    const bright = tab === "shop" && this.exit.code !== null;
+    document.body.dataset.bright = String(bright);
+    if (bright || (this.camera.open && working)) this._awake.hold();
+    else this._awake.release();
+    this._view.draw(words, tab);
+    this._exitView.draw(words, { me, tab, now });
+    document.body.dataset.bar = String(!$("shop-bar").hidden || !$("exit-bar").hidden);
+  }
+
+  // Thanks are heard too; the coupon and the points may be new.
+  _read(cart, signals) {
+    const { words } = this._app;
+    signals.exit(words.say(cart.promise?.holds ? "exit_aloud_coupon" : "exit_aloud"), words.language);
+    this._on.refresh();
+  }
+
+  _wire(on) {
+    const { shop, camera, scanner } = this;
+    on("scan", "click", () => {
+      scanner.clear();
+      if (camera.open) camera.stop();
+      else {
+        scrollTo(0, 0);
+        camera.start();
+      }
+    });
+    on("finder-close", "click", () => camera.stop());
+    on("light", "click", () => camera.switchLight());
+    on("shop-add", "submit", async () => {
+      const typed = $("product").value.trim();
+      if (typed !== "" && (await shop.add(typed))) $("product").value = "";
+    });
+    on("shop-cancel", "click", () => shop.cancel());
+    on("shop-pay", "click", () => {
+      camera.stop();
+      shop.pay();
+    });
+    on("till", "click", () => this._device());
+    on("to-till", "click", () => this._device());
+    on("device-close", "click", () => {
+      shop.device = null;
+      this._on.draw();
+    });
+    on("paying-cancel", "click", () => shop.stopPaying());
+    on("paying-simulated", "click", () => shop.simulate("paid"));
+    on("exit-again", "click", () => this.exit.again(shop.cart));
+    on("exit-done", "click", () => this.exit.leave(shop.cart));
+  }
+
+  // The list's code for a settlement device.
+  async _device() {
+    this.camera.stop();
+    const { shop } = this;
+    try {
+      shop.device = await this._api.device();
+      Object.assign(shop, { problem: null, away: false });
+    } catch (trouble) {
+      if (!(trouble instanceof Trouble)) throw trouble;
+      Object.assign(shop, { problem: trouble.problems[0] ?? null, away: trouble.problems.length === 0 });
+    }
+    scrollTo(0, 0);
+    this._on.draw();
+  }
+}
