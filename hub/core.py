@@ -17,6 +17,7 @@ from hub.exit_keys import KeyRing
 from hub.fleet import Fleet
 from hub.forgetting import Forgetting
 from hub.giving.giving import Giving
+from hub.grants import Grants
 from hub.members.secrets import SESSION_DAYS
 from hub.members.terminals import Terminals
 from hub.offers.offering import Offers
@@ -68,16 +69,17 @@ class Hub:
         self.terminals = Terminals()
         """Whose terminals are connected now."""
         self.giving = Giving(settings, self.terminals.is_there, self.counters)
-        self.passages = Passages(settings.store.zone, self.counters, self.giving.on_settled)
-        self.scans = Scans(settings, keys.public, policy, self.passages, self.counters)
-        self.purchases = Purchases(settings, keys, policy, self.counters)
+        self.grants = Grants(settings.store.zone, policy, self.counters)
+        self.passages = Passages(settings.store.zone, self.grants, self.counters, self.giving.on_settled)
+        self.scans = Scans(settings, keys.public, policy, self.passages, self.grants, self.counters)
+        self.purchases = Purchases(settings, keys, policy, self.counters, self.passages.on_sale)
         self.exit_numbers = ExitNumbers(settings, keys, self.counters)
         self.rank_run = RankRun(settings.store.zone, policy, self.counters)
         self.offers = Offers(settings.store.zone, policy, self.counters, self.requests.recommend)
-        self.redeeming = Redeeming(policy, self.offers, self.counters)
+        self.redeeming = Redeeming(settings.store, policy, self.offers, self.counters)
         self.forgetting = Forgetting(self.requests.withdraw, self.arrivals.forget, self.counters)
         self.sensing = Sensing(settings.sensing, policy, self.requests, self.terminals.is_there, self.counters)
-        self.carts = Carts(settings, self.purchases, self.terminals.is_there, self.counters)
+        self.carts = Carts(settings, self.purchases, self.grants, self.terminals.is_there, self.counters)
         self.payments = Payments(settings, self.carts, self.purchases, self.counters)
         self.on_terminal: list[Callable[[str, Tx], None]] = [
             self.offers.on_terminal,
@@ -173,6 +175,7 @@ class Hub:
         self.exit_numbers.clean(tx)
         self.giving.clean(tx)
         self.arrivals.clean(tx)
+        self.grants.clean(tx)
         unused = members.forget_sessions(tx.db, times.text(tx.utc - timedelta(days=SESSION_DAYS)))
         return unused + trace.forget(tx.db, times.text(tx.utc - timedelta(days=self.settings.trace_days)))
 

@@ -7,25 +7,26 @@ and together, and are settled as they happened.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from zoneinfo import ZoneInfo
 
 from contract.envelope import Message
 from contract.payloads import IncentiveSettled, LaneOpened, LanePassage, LanePrinted, LaneRefused
 from delivery.engine import Tx
-from hub.database import customers, lanes, sales, times, visits
+from hub.database import lanes, sales, times, visits
 from hub.database.lanes import IncentiveRow, ScanRow
+from hub.database.sales import SaleRow
 from hub.days import recent_day
+from hub.grants import Grants
 from hub.saying import count, decided, heard, say
 
 
 class Passages:
     """Ends of scans: commits and releases."""
 
-    def __init__(
-        self, zone: ZoneInfo, counters: Counter[str], settled: Callable[[Tx, IncentiveRow], None] | None = None
-    ) -> None:
-        self._zone, self._counters, self._settled = zone, counters, settled
+    def __init__(self, zone: ZoneInfo, grants: Grants, counters: Counter[str],
+                 settled: Callable[[Tx, IncentiveRow, Sequence[str]], None] | None = None) -> None:  # fmt: skip
+        self._zone, self._grants, self._counters, self._settled = zone, grants, counters, settled
 
     def on_refused(self, message: Message, tx: Tx) -> None:
         """The lane refused a code by itself."""
@@ -90,10 +91,7 @@ class Passages:
             decided(tx, scan.visit, message.id, "twice", "this code had been used: nothing is given a second time")
             return
         count(tx, self._counters, "exits")
-        row = lanes.incentive_of_code(tx.db, scan.code)
-        if scan.customer is not None:
-            points = row.points if row is not None and row.kind == "points" else 0
-            customers.left_with_code(tx.db, scan.customer, points)
+        row = self._grants.on_passed(tx, scan, message.id)
         if row is not None:
             if passage.offline and row.paper == "":  # the lane had no decision, so it printed nothing
                 lanes.paper(tx.db, row.coupon, "", "electronic")
@@ -110,6 +108,13 @@ class Passages:
         if row is not None and row.state == "reserved":
             self._settle(tx, scan, row, "released", cause, why)
 
+    def on_sale(self, tx: Tx, sale: SaleRow) -> None:
+        """A sale is known now: what is owed to who has left with its code before follows."""
+        due = self._grants.on_sale(tx, sale)
+        if due is not None:
+            scan, row = due
+            self._settle(tx, scan, row, "committed", scan.scan, "the sale came after she had left")
+
     def _settle(self, tx: Tx, scan: ScanRow, row: IncentiveRow, state: str, cause: str, why: str) -> None:
         lanes.settle(tx.db, row.coupon, state, times.text(tx.utc))
         count(tx, self._counters, f"incentives_{state}")
@@ -123,4 +128,4 @@ class Passages:
         """What is hers and is not on paper is given electronically (row C4)."""
         row = lanes.incentive(tx.db, coupon)
         if self._settled is not None and row is not None:
-            self._settled(tx, row)
+            self._settled(tx, row, row.ways.split())

@@ -36,6 +36,8 @@ class Purchases:
     keys: KeyRing
     policy: Callable[[], Policy]
     counters: Counter[str]
+    on_sale: Callable[[Tx, SaleRow], None] = lambda tx, sale: None  # noqa: ARG005
+    """Hears of each sale once it is known, and once it is known whose it is: what is owed for it follows."""
 
     # --- a sale
 
@@ -66,7 +68,13 @@ class Purchases:
         elif sale.customer is not None:  # the purchase is real all the same
             count(tx, self.counters, "sales_unknown_customer")
             problems.append(_unknown(sale.customer))
+        self._known(tx, sale.sale)
         return self._answer(tx, sale.sale, buyer is not None, problems, created=True)
+
+    def _known(self, tx: Tx, sale: str) -> None:
+        row = sales.sale(tx.db, sale)
+        assert row is not None
+        self.on_sale(tx, row)
 
     def _again(self, tx: Tx, sale: SalePost, known: SaleRow, fingerprint: str) -> SaleTaken:
         """A post of a known sale. An empty fingerprint: its customer was erased, so what was posted can't be compared."""
@@ -86,6 +94,7 @@ class Purchases:
                 problems.append(_unknown(known.unclaimed))
             else:  # she was entered meanwhile: nothing is lost
                 self._credit(tx, known, known.unclaimed)
+                self._known(tx, sale.sale)
                 return self._answer(tx, sale.sale, True, problems, created=False)
         return self._answer(tx, sale.sale, known.customer is not None, problems, created=False)
 

@@ -60,7 +60,6 @@ class SalePost(_Body):
     tenders: Annotated[list[Tender], Field(max_length=20)] = []
     lines: Annotated[list[SaleLine], Field(max_length=1000)] = []
 
-
     @property
     def fingerprint(self) -> str:
         """Tells a repetition from another sale under the same ID. What was not said makes no difference: releases add fields."""

@@ -18,7 +18,6 @@ from datetime import timedelta
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from config.hub_settings import HubSettings
-from config.rules import IncentiveRule
 from contract import exit_code
 from contract.envelope import Message
 from contract.exit_code import ExitClaims, ExitCodeError
@@ -34,7 +33,8 @@ from hub.database.customers import Customer
 from hub.database.lanes import IncentiveRow, ScanRow
 from hub.database.sales import CodeRow, SaleRow
 from hub.days import plausible, recent_day
-from hub.incentive_values import incentive_values
+from hub.grants import Grants
+from hub.money import money
 from hub.passages import Passages
 from hub.rules.policy import Policy
 from hub.saying import count, decided, heard, sale_hop, say
@@ -59,9 +59,9 @@ class Scans:
     """Scans of all lanes of the store."""
 
     def __init__(self, settings: HubSettings, keys: Mapping[str, Ed25519PublicKey], policy: Callable[[], Policy],
-                 passages: Passages, counters: Counter[str]) -> None:  # fmt: skip
+                 passages: Passages, grants: Grants, counters: Counter[str]) -> None:  # fmt: skip
         self._settings, self._keys, self._policy = settings, keys, policy
-        self._passages, self._counters = passages, counters
+        self._passages, self._grants, self._counters = passages, grants, counters
 
     def on_scan(self, message: Message, tx: Tx) -> None:
         """Decide, once: the same scan again gets the same decision again."""
@@ -118,6 +118,9 @@ class Scans:
             self._refuse(tx, asked, "already_used", why)
         elif asked.sale is None and self._settings.exit_code.unknown_sale == "refuse":
             count(tx, self._counters, "scans_unknown_sale")
+            self._grants.owe(
+                tx, code.code, asked.scan.sale, asked.message.id
+            )  # a lane that was alone has let her through
             self._refuse(tx, asked, "unknown_sale", "exit_code.unknown_sale = refuse, and this sale was never posted")
         else:
             self._open(tx, asked, code)
@@ -137,7 +140,9 @@ class Scans:
 
     def _open(self, tx: Tx, asked: _Asked, code: CodeRow) -> None:
         count(tx, self._counters, "scans_opened")
-        cause, row, lines = self._reserve(tx, asked, code)
+        cause, row = self._grants.reserve(tx, asked.customer, asked.sale, code=code.code, scan=asked.message.id,
+                                          named=asked.scan.sale, visit=asked.visit)  # fmt: skip
+        lines = self._receipt(tx, asked, row) if row is not None else []
         show = lane_words.show(self._policy().messages, asked.customer, row)
         decision = LaneDecision(
             scan=asked.message.id,
@@ -150,34 +155,10 @@ class Scans:
         self._conclude(tx, asked, decision, cause, f"open, {row.give + ' ' + row.coupon if row else 'no incentive'}",
                        row.coupon if row else None)  # fmt: skip
 
-    def _reserve(self, tx: Tx, asked: _Asked, code: CodeRow) -> tuple[str, IncentiveRow | None, list[ReceiptLine]]:
-        """What the purchase brings: what it brought at a former scan, or what the rules say now."""
-        now, id = tx.utc, asked.message.id
-        former = lanes.incentive_of_code(tx.db, code.code)
-        if former is not None:
-            rule = next((r for r, _ in self._policy().incentives if r.name == former.rule), None)
-            # A slip that was printed is in the customer's hand: no second one. Nor one whose rule is gone.
-            give = "print" if former.give == "print" and former.paper == "" and rule else "electronic"
-            lanes.reserve_again(tx.db, former.coupon, id, give)
-            cause = decided(tx, asked.visit, id, "incentive", f"{former.rule}: reserved again, {former.coupon}")
-            again = lanes.incentive(tx.db, former.coupon)
-            return cause, again, self._receipt(tx, asked, rule, again) if rule and again else []
-        if asked.sale is None:
-            return decided(tx, asked.visit, id, "incentive", "none: the sale is not known"), None, []
-        policy = self._policy()
-        decision, rule = policy.incentive(
-            incentive_values(asked.customer, asked.sale.amount_minor, asked.sale.paid_on, policy)
-        )
-        cause = decided(tx, asked.visit, id, "incentive", f"incentive? {decision}")
-        if rule is None:
-            return cause, None, []
-        row = coupons.reserve(rule, coupon=coupons.new_coupon_id(), code=code.code, scan=id, sale=asked.sale.sale,
-                              customer=asked.customer.customer if asked.customer else None, now=now)  # fmt: skip
-        lanes.add_incentive(tx.db, row)
-        count(tx, self._counters, "incentives_reserved")
-        return cause, row, self._receipt(tx, asked, rule, row)
-
-    def _receipt(self, tx: Tx, asked: _Asked, rule: IncentiveRule, row: IncentiveRow) -> list[ReceiptLine]:
+    def _receipt(self, tx: Tx, asked: _Asked, row: IncentiveRow) -> list[ReceiptLine]:
+        text = self._grants.receipt(row.rule)
+        if row.give != "print" or text is None:
+            return []
         language = asked.customer.language if asked.customer else self._settings.store.language
         zone, store = self._settings.store.zone, self._settings.store.name
         places = {
@@ -188,8 +169,9 @@ class Scans:
             "valid_until": times.time(row.valid_until).astimezone(zone).strftime("%Y-%m-%d"),
             "issued": tx.utc.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
             "amount": f"{asked.sale.amount_minor:,}" if asked.sale else "",
+            "minimum": _money(row.minimum_minor, self._settings.store.currency, language),
         }
-        return coupons.receipt(rule, language, places)
+        return coupons.receipt(text, language, places)
 
     def _refuse(self, tx: Tx, asked: _Asked, reason: str, detail: str) -> None:
         cause = decided(tx, asked.visit, asked.message.id, "refused", f"refused, {reason}: {detail}")
@@ -221,3 +203,8 @@ class Scans:
         self, tx: Tx, message: Message, decision: LaneDecision, visit: str | None, cause: str, summary: str
     ) -> None:
         say(tx, "lane_decision", decision, summary, visit=visit, cause=cause, **message.ids)
+
+
+def _money(minor: int, currency: str, language: str) -> str:
+    words = money(minor, currency)
+    return words.en if language == "en" else words.ja

@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -19,14 +19,17 @@ from contract.payloads import Reading
 from delivery.transaction import Tx
 from hub.arrivals import rule_values
 from hub.asked import Asked
-from hub.database import consents, customers
+from hub.database import consents, customers, times
 from hub.database.consents import Purpose
 from hub.database.customers import Customer
 from hub.days import store_day
+from hub.grants import Grants
+from hub.incentive_values import incentive_values
 from hub.offers.offering import Offers
 from hub.rules import senses
 from hub.rules.condition import Value
 from hub.rules.policy import Decision, Policy, read_policy
+from hub.sale_shapes import Place
 
 
 @dataclass(slots=True)
@@ -64,9 +67,17 @@ def numbers(text: str) -> dict[str, float]:
     return found
 
 
-def try_rules(settings_path: Path, customer: str, sensing: str = "", amount: int | None = None,
-              paid_on: Literal["terminal", "settlement"] = "terminal") -> Trial:  # fmt: skip
-    """For a customer of the database, with readings as in `numbers`, and for a purchase if there is an amount.
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """A purchase that somebody thinks of; `registered_on` "": nobody says where."""
+
+    amount_minor: int
+    paid_on: Place = "terminal"
+    registered_on: Place | Literal[""] = ""
+
+
+def try_rules(settings_path: Path, customer: str, sensing: str = "", purchase: Purchase | None = None) -> Trial:
+    """For a customer of the database, with readings as in `numbers`, and for a purchase if there is one.
 
     Raises SettingsError (a mistake in a file), ValueError (an unknown customer or reading).
     """
@@ -80,13 +91,13 @@ def try_rules(settings_path: Path, customer: str, sensing: str = "", amount: int
             found = customers.customer(db, customer)
             if found is None:
                 raise ValueError(f"nobody has the customer ID {customer!r}")
-            return _try(db, settings, policy, found, readings, amount, paid_on)
+            return _try(db, settings, policy, found, readings, purchase)
     except sqlite3.Error as error:
         raise ValueError(f"{settings.database}: {error}; is this the hub's database, and of this release?") from None
 
 
 def _try(db: sqlite3.Connection, settings: HubSettings, policy: Policy, customer: Customer, readings: dict[str, float],
-         amount: int | None, paid_on: str) -> Trial:  # fmt: skip
+         purchase: Purchase | None) -> Trial:  # fmt: skip
     trial = Trial(customer.customer)
     values = rule_values(customer, policy)
     trial._add("values", ", ".join(f"{name} {_shown(policy, name, value)}" for name, value in values.items()))
@@ -100,13 +111,27 @@ def _try(db: sqlite3.Connection, settings: HubSettings, policy: Policy, customer
     tx = Tx(db, _nothing_is_said, 0.0, datetime.now(UTC))
     coupon = Offers(settings.store.zone, lambda: policy, Counter()).choose(tx, customer.customer, good.holds)
     trial._add("coupon?", coupon.because, coupons=[rule.name for rule in coupon.rules])
-    if amount is not None:
-        purchase: dict[str, Value] = {"amount": amount, "paid_on": paid_on, "member": True, "terminal_payments": customer.terminal_payments,
-                    "exits": customer.exits}  # fmt: skip
-        decision, rule = policy.incentive({**values, **purchase})
-        title = f": {rule.title.ja} / {rule.title.en}" if rule else ""
-        trial._add("incentive?", f"{decision}{title}", holds=decision.holds, rule=decision.rule)
+    if purchase is not None:
+        _incentive(trial, tx, settings, policy, customer, purchase)
     return trial
+
+
+def _incentive(
+    trial: Trial, tx: Tx, settings: HubSettings, policy: Policy, customer: Customer, purchase: Purchase
+) -> None:
+    """As the exit would decide, with what is left of budgets and limits now. Her rank, points and visits are those before it."""
+    paid = customer.terminal_payments + (purchase.paid_on == "terminal")
+    values = incentive_values(replace(customer, terminal_payments=paid), policy, amount_minor=purchase.amount_minor,
+                              paid_on=purchase.paid_on, registered_on=purchase.registered_on)  # fmt: skip
+    outcome = Grants(settings.store.zone, lambda: policy, Counter()).with_values(tx, customer, values)
+    grant = outcome.grant
+    title = f": {grant.title.ja} / {grant.title.en}" if grant else ""
+    rules = [{"rule": each.rule, "verdict": each.verdict, "because": each.because} for each in outcome.judged]
+    trial._add("incentive?", f"{outcome}{title}", holds=grant is not None, rule=outcome.rule, rules=rules)
+    if grant is not None:
+        trial._add("given as", f"{grant.give}, usable {times.text(grant.valid_from)} to {times.text(grant.valid_until)}",
+                   give=grant.give, amount_minor=grant.amount_minor, percent=grant.percent, product=grant.product,
+                   points=grant.points, minimum_minor=grant.minimum_minor, ja=grant.title.ja, en=grant.title.en)  # fmt: skip
 
 
 def _request(trial: Trial, db: sqlite3.Connection, settings: HubSettings, policy: Policy, customer: Customer) -> None:

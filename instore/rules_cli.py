@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -43,11 +43,16 @@ def try_(
         int | None, typer.Option(help="of a purchase, in minor units: what its exit code would bring")
     ] = None,
     paid_on: Annotated[PaidOn, typer.Option(help="where it was paid")] = PaidOn.TERMINAL,
+    registered_on: Annotated[
+        PaidOn | None, typer.Option(help="where its goods were registered; without it, nobody knows")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
 ) -> None:
     """What would happen if this customer came now: nothing is changed, nobody is told."""
-    from hub.trial import try_rules
+    from hub.trial import Purchase, try_rules
 
     with told():
-        trial = try_rules(config, customer, sensing, amount, paid_on.value)
+        where: Literal["terminal", "settlement", ""] = registered_on.value if registered_on is not None else ""
+        purchase = Purchase(amount, paid_on.value, where) if amount is not None else None
+        trial = try_rules(config, customer, sensing, purchase)
         typer.echo(trial.json() if json else trial.text())

@@ -90,10 +90,34 @@ def incentive(db: Connection, coupon: str) -> IncentiveRow | None:
     return IncentiveRow(*row) if row else None
 
 
-def add_incentive(db: Connection, row: IncentiveRow) -> None:
-    """A reserved incentive."""
+def incentive_of_sale(db: Connection, sale: str) -> IncentiveRow | None:
+    """What a sale has brought, or has reserved now."""
+    row = db.execute(
+        f"SELECT {_INCENTIVE} FROM incentive WHERE sale = ? AND state <> 'released' ORDER BY reserved LIMIT 1", (sale,)
+    ).fetchone()
+    return IncentiveRow(*row) if row else None
+
+
+def given_to(db: Connection, customer: str, most: int) -> list[IncentiveRow]:
+    """What one customer was given at lanes, newest first."""
+    rows = db.execute(
+        f"SELECT {_INCENTIVE} FROM incentive WHERE customer = ? AND state = 'committed' ORDER BY settled DESC LIMIT ?",
+        (customer, most),
+    )
+    return [IncentiveRow(*row) for row in rows]
+
+
+def write_incentive(db: Connection, row: IncentiveRow) -> None:
+    """A reserved incentive, new or instead of what the same coupon was before."""
     values = [getattr(row, name) for name in IncentiveRow.__slots__]
-    db.execute(f"INSERT INTO incentive ({_INCENTIVE}) VALUES ({', '.join('?' * len(values))})", values)
+    changed = ", ".join(
+        f"{name} = excluded.{name}" for name in IncentiveRow.__slots__ if name not in ("coupon", "code")
+    )
+    db.execute(
+        f"INSERT INTO incentive ({_INCENTIVE}) VALUES ({', '.join('?' * len(values))}) "
+        f"ON CONFLICT (coupon) DO UPDATE SET {changed}",
+        values,
+    )
 
 
 def reserve_again(db: Connection, coupon: str, scan: str, give: str) -> None:

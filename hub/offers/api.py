@@ -1,6 +1,6 @@
 """The POS's way to coupons: look, and use once.
 
-GET  /api/v1/coupons/{coupon}?customer=ID        what it is worth, whether it can be used now, and if not why
+GET  /api/v1/coupons/{coupon}?customer=ID&amount_minor=N   what it is worth, whether it can be used now, and if not why
 POST /api/v1/coupons/{coupon}/redeem             body `RedeemPost`; 200 used now (or the same again), 409 can't be used
 
 Both answer with `CouponState`. Of two tills at the same moment one gets 200 and the other 409 `used`.
@@ -25,10 +25,11 @@ def router(redeeming: Redeeming, node: Node, who: Callable[..., str]) -> APIRout
     routes, caller_named = APIRouter(prefix="/api/v1/coupons", tags=["coupons"]), Depends(who)
 
     @routes.get("/{coupon}", dependencies=[caller_named])
-    async def look(coupon: Coupon, customer: Annotated[Id | None, Query()] = None) -> CouponState:
-        """Whether it could be used now; changes nothing."""
+    async def look(coupon: Coupon, customer: Annotated[Id | None, Query()] = None,
+                   amount_minor: Annotated[int | None, Query(ge=0, le=10**12)] = None) -> CouponState:  # fmt: skip
+        """Whether it could be used now, in a sale of this amount; changes nothing."""
         with node.transaction() as tx:
-            return redeeming.look(tx, coupon, customer)
+            return redeeming.look(tx, coupon, customer, amount_minor)
 
     @routes.post("/{coupon}/redeem", responses={409: {"model": CouponState, "description": "It can't be used."}})
     async def redeem(coupon: Coupon, post: RedeemPost, response: Response, caller: str = caller_named) -> CouponState:

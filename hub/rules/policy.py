@@ -9,22 +9,17 @@ from pathlib import Path
 from config.coupons import CouponsFile
 from config.hub_settings import HubSettings
 from config.load import SettingsError, load
-from config.rules import IncentiveRule, IncentivesFile, MessagesFile, Points, Rank, RulesFile, TreatmentRule
+from config.rules import IncentivesFile, MessagesFile, Points, Rank, RulesFile, TreatmentRule
 from contract.payloads import Reading
-from hub.rules import senses
+from hub.rules import incentives, senses
 from hub.rules.condition import Condition, ConditionError, Finding, Names, Value
 from hub.rules.coupon_table import CouponTable, samples
+from hub.rules.incentives import Incentives
 from hub.rules.ranks import RankError, Ranking, compile_ranks
 
 CUSTOMER: Mapping[str, Value] = {"rank": 0, "visits": 0, "average_purchase": 0, "points": 0, "spent": 0}
 """What a rule may ask about a customer, with an example of its type."""
-PURCHASE: Mapping[str, Value] = {
-    "amount": 0,
-    "paid_on": "terminal",
-    "member": True,
-    "terminal_payments": 0,
-    "exits": 0,
-}
+PURCHASE: Mapping[str, Value] = incentives.NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +52,8 @@ class Policy:
     points: Points
     good: tuple[tuple[str, Condition], ...]
     messages: MessagesFile
-    incentives: tuple[tuple[IncentiveRule, Condition], ...]
+    incentives: Incentives
+    """Row B7; asked by `hub.rules.granting.decide`."""
     coupons: CouponTable = field(default_factory=CouponTable)
     treatments: tuple[tuple[TreatmentRule, Condition], ...] = ()
 
@@ -78,11 +74,6 @@ class Policy:
         """Row A9. `values` as in CUSTOMER, and what there is of `hub.rules.senses.SENSES`; the decision names none of those."""
         decision, index = _first([(rule.name, condition) for rule, condition in self.treatments], values)
         return decision, None if index is None else self.treatments[index][0]
-
-    def incentive(self, values: Mapping[str, Value]) -> tuple[Decision, IncentiveRule | None]:
-        """Row B7. `values` as in CUSTOMER and PURCHASE."""
-        decision, index = _first([(rule.name, condition) for rule, condition in self.incentives], values)
-        return decision, None if index is None else self.incentives[index][0]
 
 
 def _first(rules: Sequence[tuple[str, Condition]], values: Mapping[str, Value]) -> tuple[Decision, int | None]:
@@ -109,17 +100,13 @@ def _far(finding: Finding) -> tuple[bool, int, float]:
 def read_policy(settings: HubSettings) -> Policy:
     """All files of the policy, checked. Raises SettingsError naming file, rule, line and column of the mistake."""
     rules, messages = load(settings.rules, RulesFile), load(settings.messages, MessagesFile)
-    incentives = load(settings.incentives, IncentivesFile)
     ranks = {rank.name: level for level, rank in enumerate(rules.rank)}
     taken = sorted(set(ranks) & {*CUSTOMER, *PURCHASE, *senses.SENSES})
     if taken:
         raise SettingsError(settings.rules, [f"rank {taken[0]!r} has the name of a value; call it differently"])
-    customer, purchase = Names(CUSTOMER, ranks), Names({**CUSTOMER, **PURCHASE}, ranks)
+    customer = Names(CUSTOMER, ranks)
     good = _compiled(
         settings.rules, "good_customer", [(rule.name, rule.when) for rule in rules.good_customer], customer
-    )
-    given = _compiled(
-        settings.incentives, "incentive", [(rule.name, rule.when) for rule in incentives.incentive], purchase
     )
     treatments = _treatments(settings, rules, messages, ranks)
     coupons = CouponTable()
@@ -135,10 +122,22 @@ def read_policy(settings: HubSettings) -> Policy:
         rules.points,
         tuple(zip([rule.name for rule in rules.good_customer], good, strict=True)),
         messages,
-        tuple(zip(incentives.incentive, given, strict=True)),
+        _incentives(settings, ranks),
         coupons,
         treatments,
     )
+
+
+def _incentives(settings: HubSettings, ranks: Mapping[str, int]) -> Incentives:
+    path = settings.incentives
+    file = load(path, IncentivesFile)
+    names = {**CUSTOMER, **PURCHASE}
+    when = _compiled(path, "incentive", [(rule.name, rule.when) for rule in file.incentive], Names(names, ranks))
+    for rule in file.incentive:
+        problem = incentives.table_problem(rule, names, ranks)
+        if problem:
+            raise SettingsError(path, [f"incentive {rule.name!r}{_line_of(path, rule.when)}, {problem}"])
+    return Incentives(file, tuple(when), ranks, settings.store.currency)
 
 
 def _treatments(settings: HubSettings, rules: RulesFile, messages: MessagesFile,

@@ -14,19 +14,21 @@ from datetime import timedelta
 from typing import Literal
 
 from config.hub_settings import HubSettings
+from config.words import Words
 from contract import payloads
 from contract.payloads import LaneScan
 from delivery.engine import Tx
 from hub.database import carts, customers, lanes, payments, products, sales, times
 from hub.database.carts import CartRow
-from hub.incentive_values import incentive_values
+from hub.grants import Grants
+from hub.money import money
 from hub.purchases import Purchases
 from hub.sale_shapes import SaleLine, SalePost
 from hub.saying import count
 from hub.shopping import cart as core
 from hub.shopping.cart import Cart, CartRefused, Item, State
 from hub.shopping.codes import CodeRefused, product_code
-from hub.shopping.promise import Promise, money, promise
+from hub.shopping.promise import Promise, promise
 from hub.shopping.totals import Totals, totals
 
 KEPT = timedelta(days=30)
@@ -53,9 +55,10 @@ class Command:
 class Carts:
     """Lists of all customers. `is_there`: whether a terminal of hers is connected."""
 
-    def __init__(self, settings: HubSettings, purchases: Purchases, is_there: Callable[[str], bool],
+    def __init__(self, settings: HubSettings, purchases: Purchases, grants: Grants, is_there: Callable[[str], bool],
                  counters: Counter[str]) -> None:  # fmt: skip
-        self._settings, self._purchases, self._is_there, self._counters = settings, purchases, is_there, counters
+        self._settings, self._purchases, self._grants = settings, purchases, grants
+        self._is_there, self._counters = is_there, counters
 
     # --- what a terminal asks for
 
@@ -249,18 +252,18 @@ class Carts:
         if cart.state is State.CANCELLED:
             return None
         if cart.sale is not None:
-            found = self._of_sale(tx, cart, sums)
+            found = self._of_sale(tx, cart.sale)
         else:
-            found = promise(tx, self._purchases, self.sale(cart, sums, f"L-{cart.cart}"))
+            found = promise(tx, self._purchases, self._grants, self.sale(cart, sums, f"L-{cart.cart}"))
         if found is None:
             return None
-        title, texts = found.rule.title, self._purchases.policy().messages.shopping
+        title, texts = found.title, self._purchases.policy().messages.shopping
         short = money(found.short_minor, self._settings.store.currency)
         words = texts.more if found.short_minor else texts.coupon
         return payloads.CartPromise.model_validate(
             {
                 "holds": found.short_minor == 0,
-                "title": title.model_dump(),
+                "title": {"ja": title.ja, "en": title.en},
                 "text": {
                     "ja": words.fill(title=title.ja, amount=short.ja).ja,
                     "en": words.fill(title=title.en, amount=short.en).en,
@@ -269,12 +272,16 @@ class Carts:
             }
         )
 
-    def _of_sale(self, tx: Tx, cart: Cart, sums: Totals) -> Promise | None:
-        """What the exit brings for what is paid."""
-        policy = self._purchases.policy()
-        buyer = customers.customer(tx.db, cart.customer)
-        rule = policy.incentive(incentive_values(buyer, sums.total_minor, "terminal", policy))[1]
-        return Promise(rule, 0) if rule is not None else None
+    def _of_sale(self, tx: Tx, sale: str) -> Promise | None:
+        """What the exit brings for what is paid, or has brought."""
+        given, row = lanes.incentive_of_sale(tx.db, sale), sales.sale(tx.db, sale)
+        if given is not None:
+            return Promise(Words.model_construct(ja=given.title_ja, en=given.title_en), 0)
+        if row is None or row.void is not None or self._exit_code(tx, sale) == "used":
+            return None
+        buyer = customers.customer(tx.db, row.customer) if row.customer is not None else None
+        grant = self._grants.decide(tx, buyer, row).grant
+        return Promise(grant.title, 0) if grant is not None else None
 
     def _exit_code(self, tx: Tx, sale: str | None) -> str:
         code = sales.code_of_sale(tx.db, sale) if sale is not None else None

@@ -1,8 +1,8 @@
 """What the exit will bring for a list, or what is missing (row B3).
 
-The sale is rehearsed: it is posted as it would be, the exit's own rules are asked (`hub.rules.policy.Policy.incentive` with
-`hub.incentive_values`), and everything is taken back. So points, ranks and counts that the purchase itself would change are
-in the answer, and the list can't promise what the lane does not give.
+The sale is rehearsed: it is posted as it would be, the exit's own rules are asked (`hub.grants`), budgets and limits with them,
+and everything is taken back. So points, ranks and counts that the purchase itself would change are in the answer, and the list
+can't promise what the lane does not give.
 
 When nothing holds, the least larger amount is sought with which something would: at the numbers that stand in the rules, and
 by halving for rules that compute. It is rehearsed too before it is said.
@@ -14,63 +14,63 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from config.rules import IncentiveRule
 from config.words import Words
 from delivery.engine import Tx
-from hub.database import customers
-from hub.incentive_values import incentive_values
+from hub.database import customers, sales
+from hub.database.customers import Customer
+from hub.grants import Grants
 from hub.purchases import Purchases
 from hub.rules.condition import Value
+from hub.rules.granting import Grant
 from hub.sale_shapes import SalePost
 
 AMOUNT_MAX = 10**9
 """Beyond this nobody is told to buy more."""
 _NUMBER = re.compile(r"(?<![\w.])\d{1,9}(?![\w.])")
-_DECIMALS = {**dict.fromkeys(["JPY", "KRW", "VND", "CLP", "ISK", "PYG", "UGX", "XAF", "XOF", "XPF", "RWF"], 0),
-             **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3)}  # fmt: skip
-"""ISO 4217: digits of the minor unit; 2 for all others."""
-
-Values = dict[str, Value]
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """`short_minor` 0: `rule` is given for this list; else when so much more is bought."""
+    """`short_minor` 0: this is given for this list; else when so much more is bought."""
 
-    rule: IncentiveRule
+    title: Words
     short_minor: int
 
 
-def promise(tx: Tx, purchases: Purchases, sale: SalePost) -> Promise | None:
-    """For a sale that is not yet one; None when no purchase would bring anything. Changes nothing."""
-    policy = purchases.policy()
+def promise(tx: Tx, purchases: Purchases, grants: Grants, sale: SalePost) -> Promise | None:
+    """For a sale that is not yet one; None when no purchase would bring anything. Changes nothing.
 
-    def at_exit(amount: int) -> IncentiveRule | None:
-        return policy.incentive(_rehearsed(tx, purchases, sale, amount))[1]
-
-    values = _rehearsed(tx, purchases, sale, sale.amount_minor)
-    rule = policy.incentive(values)[1]
-    if rule is not None:
-        return Promise(rule, 0)
-    sources = [condition.source for _, condition in policy.incentives]
+    It is no reservation: what is left of a budget may be somebody else's by the time she leaves.
+    """
+    now, values, buyer = _rehearsed(tx, purchases, grants, sale, sale.amount_minor)
+    if now is not None:
+        return Promise(now.title, 0)
+    incentives = purchases.policy().incentives
+    sources = [condition.source for condition in incentives.conditions] + [
+        str(each) for each in incentives.thresholds()
+    ]
 
     def gives(amount: int) -> bool:
-        return policy.incentive({**values, "amount": amount})[1] is not None
+        return grants.with_values(tx, buyer, {**values, "amount": amount}).grant is not None
 
     more = least_more(sale.amount_minor, sources, gives)
-    given = at_exit(more) if more is not None else None
-    return Promise(given, more - sale.amount_minor) if more is not None and given is not None else None
+    then = _rehearsed(tx, purchases, grants, sale, more)[0] if more is not None else None
+    return Promise(then.title, more - sale.amount_minor) if more is not None and then is not None else None
 
 
-def _rehearsed(tx: Tx, purchases: Purchases, sale: SalePost, amount: int) -> Values:
-    """What the rules would know at the exit if this were sold for `amount`."""
+def _rehearsed(tx: Tx, purchases: Purchases, grants: Grants, sale: SalePost,
+               amount: int) -> tuple[Grant | None, dict[str, Value], Customer | None]:  # fmt: skip
+    """What the exit would bring if this were sold for `amount`, what its rules would know, and who she would be."""
     sale = sale.model_copy(update={"amount_minor": amount, "lines": [], "tenders": []})
     mark = tx.mark()
     tx.db.execute("SAVEPOINT rehearsal")
     try:
         purchases.post(tx, sale, "rehearsal")
+        row = sales.sale(tx.db, sale.sale)
+        assert row is not None
         buyer = customers.customer(tx.db, sale.customer) if sale.customer else None
-        return incentive_values(buyer, amount, sale.paid_on, purchases.policy())
+        values = grants.values(buyer, row)
+        return grants.with_values(tx, buyer, values).grant, values, buyer
     finally:
         tx.db.execute("ROLLBACK TO rehearsal")
         tx.db.execute("RELEASE rehearsal")
@@ -100,13 +100,3 @@ def _halved(amount: int, found: int | None, gives: Callable[[int], bool]) -> int
         middle = (below + found) // 2
         below, found = (below, middle) if gives(middle) else (middle, found)
     return found
-
-
-def money(minor: int, currency: str) -> Words:
-    """An amount for people: 312円, 312 yen; 3.12 EUR."""
-    digits = _DECIMALS.get(currency, 2)
-    whole, rest = divmod(minor, 10**digits)
-    text = f"{whole:,}" + (f".{rest:0{digits}d}" if digits else "")
-    if currency == "JPY":
-        return Words(ja=f"{text}円", en=f"{text} yen")
-    return Words(ja=f"{text} {currency}", en=f"{text} {currency}")

@@ -21,7 +21,7 @@ from hub.rules.condition import Condition, ConditionError, Names
 from hub.rules.policy import read_policy
 from hub.rules.reload import RunningPolicy
 from hub.rules.senses import SENSES
-from hub.trial import numbers, try_rules
+from hub.trial import Purchase, numbers, try_rules
 
 SHIPPED = Path(config.__file__).parent / "shipped"
 DOCS = Path(config.__file__).parents[1] / "docs" / "rules.md"
@@ -261,7 +261,7 @@ def test_check_says_what_there_is_and_what_nothing_uses(settings):
 def test_try_says_what_would_happen_and_changes_nothing(store):
     path = store.folder / "hub.toml"
     before = store.all("SELECT count(*) FROM trace")
-    trial = try_rules(path, "C0001", "ambient_temperature=31, heart_rate=110", 3000)
+    trial = try_rules(path, "C0001", "ambient_temperature=31, heart_rate=110", Purchase(3000))
     text = trial.text()
     assert "vip: yes, rank >= gold (rank is gold)" in text
     assert "to c01 (main), c02 (deputy), c03 (deputy)" in text

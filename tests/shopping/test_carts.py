@@ -7,9 +7,10 @@ import pytest
 from contract.payloads import Cart
 from hub.database import products as product_table
 from hub.database import whole
+from hub.money import money
 from hub.shopping.cart import CartRefused
 from hub.shopping.carts import Command
-from hub.shopping.promise import least_more, money
+from hub.shopping.promise import least_more
 from tests.hub.conftest import Store
 from tests.shopping.conftest import BAG, BREAD, COLA, MUG
 
