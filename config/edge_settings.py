@@ -18,6 +18,8 @@ Baud = Annotated[int, Field(ge=1200, le=1_000_000)]
 Port = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 """A serial port; name it by `/dev/serial/by-id/…`, which stays the same whatever is plugged in first."""
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+LANE_DEVICES = ("reader", "printer", "gate", "keypad", "nfc")
+"""Each is `{kind}-{lane}` among the agent's devices."""
 Dbm = Annotated[float, Field(ge=-127, le=20)]
 
 
@@ -60,6 +62,22 @@ class GatePort(Section):
     parity: Literal["N", "E", "O"] = "N"
 
 
+class KeypadPort(Section):
+    """A keypad that sends a byte for each key (`devices.keypad_frames`), for the number that stands for an exit code."""
+
+    port: Port
+    baud: Baud = 9600
+    help_key: Literal["A", "B", "C", "D"] | None = "A"
+    """This key calls a clerk. None: it has no such key, or the gate's board has a button."""
+
+
+class NfcPort(Section):
+    """An NFC module (PN532) that phones are held to."""
+
+    port: Port
+    baud: Baud = 115200
+
+
 class LaneSettings(Section):
     """One exit lane. A lane may do without printer (coupons are then electronic) and without gate (an exit counter)."""
 
@@ -67,6 +85,8 @@ class LaneSettings(Section):
     reader: ReaderPort
     printer: PrinterPort | None = None
     gate: GatePort | None = None
+    keypad: KeypadPort | None = None
+    nfc: NfcPort | None = None
     offline: Literal["open", "refuse"] = "open"
     """What the lane does with a valid, unused code when the hub does not answer within `decide_s`."""
     decide_s: Seconds = 2.0
@@ -164,12 +184,12 @@ class EdgeSettings(Section):
         same = sorted({lane for lane in ids if ids.count(lane) > 1})
         if same:
             raise ValueError(f"two lanes have the same id: {', '.join(same)}")
-        devices = [f"{kind}-{lane.id}" for lane in self.lane for kind in ("reader", "printer", "gate")]
+        devices = [f"{kind}-{lane.id}" for lane in self.lane for kind in LANE_DEVICES]
         devices += ["beacons", *(detector.id for detector in self.detector)]
         same = sorted({name for name in devices if devices.count(name) > 1})
         if same:
             raise ValueError(f"two devices have the same name: {', '.join(same)}")
-        ports = [device.port for lane in self.lane for device in (lane.reader, lane.printer, lane.gate) if device]
+        ports = [device.port for lane in self.lane for kind in LANE_DEVICES if (device := getattr(lane, kind))]
         ports += [detector.port for detector in self.detector if not isinstance(detector, FaceDetector)]
         twice = sorted({port for port in ports if ports.count(port) > 1})
         if twice:

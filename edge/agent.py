@@ -7,7 +7,7 @@ import signal
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,7 +27,15 @@ from contract import topics
 from contract.access import Principal
 from contract.envelope import Message, encode
 from contract.messages import BY_NAME, Role
-from contract.payloads import AgentHeartbeat, AgentStatus, ClientState, ExitKeys, LaneDecision
+from contract.payloads import (
+    AgentHeartbeat,
+    AgentStatus,
+    ClientState,
+    CouponRead,
+    ExitKeys,
+    LaneCallAnswered,
+    LaneDecision,
+)
 from delivery.clock import Clock
 from delivery.engine import Engine, Publication, Tx
 from delivery.journal import Journal
@@ -114,6 +122,7 @@ class Agent:
             for lane in settings.lane
         }
         for runner in self.lanes.values():
+            runner.policy = replace(runner.policy, display=settings.display is not None)
             runner.others = lambda own=runner: [lane for lane in self.lanes.values() if lane is not own]  # type: ignore[misc]
         self.sightings = Bluetooth(settings.beacons, partial(world.scanner, scanning)) if settings.beacons else None
         detectors: list[Detector] = [self.sightings] if self.sightings is not None else []
@@ -124,6 +133,8 @@ class Agent:
         """Make the drivers of all lanes and tell them whom to tell."""
         for name, devices in self.lane_devices.items():
             runner = self.lanes[name]
+            devices.on_typed, devices.on_near, devices.on_help = runner.on_typed, runner.on_near, runner.on_help
+            devices.on_device = runner.on_device
             devices.connect(runner.on_scan, runner.put, runner.put, runner.known)
 
     def _detector(self, settings: DetectorSettings, settings_file: Path) -> Detector:
@@ -206,10 +217,11 @@ class Agent:
     def _handle(self, message: Message, tx: Tx) -> None:
         match message.data:
             case LaneDecision():
-                lane = self.lanes.get(message.ids["lane"])
-                if lane is None:
-                    raise ValueError(f"this agent has no lane {message.ids['lane']!r}")
-                lane.decided(message.data, message.id, message.visit, tx)
+                self._lane(message).decided(message.data, message.id, message.visit, tx)
+            case CouponRead():
+                self._lane(message).coupon_read(message.data, tx)
+            case LaneCallAnswered():
+                self._lane(message).call_answered(message.data, tx)
             case ExitKeys():
                 if message.data.store != self.settings.store:
                     raise ValueError(f"keys of store {message.data.store!r}; this is {self.settings.store!r}")
@@ -217,6 +229,12 @@ class Agent:
                 tx.after_commit(lambda keys=message.data.keys: self.keys.replace(keys))  # type: ignore[misc]
             case _:
                 pass  # the hub's status: hearing it is enough, the engine sends again what waits
+
+    def _lane(self, message: Message) -> LaneRunner:
+        lane = self.lanes.get(message.ids["lane"])
+        if lane is None:
+            raise ValueError(f"this agent has no lane {message.ids['lane']!r}")
+        return lane
 
     # --- what we say of ourselves
 

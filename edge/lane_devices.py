@@ -7,10 +7,12 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from config.edge_settings import GatePort, LaneSettings, PrinterPort, ReaderPort
+from config.edge_settings import LANE_DEVICES, GatePort, LaneSettings, PrinterPort, ReaderPort
 from devices.gate import CommandResult, Gate, GateSettings
 from devices.gate_events import GateEvent
 from devices.gate_map import GateCounters, is_newer
+from devices.keypad import Keypad, KeypadSettings
+from devices.nfc import NfcReader, NfcSettings
 from devices.printer import OutputComplete, ReceiptPrinter
 from devices.printer_settings import PrinterSettings
 from devices.reader import QrReader, ReaderSettings
@@ -45,6 +47,18 @@ class LaneDevices:
         self.reader: QrReader | None = None
         self.printer: ReceiptPrinter | None = None
         self.gate: Gate | None = None
+        self.keypad: Keypad | None = None
+        self.nfc: NfcReader | None = None
+        self.on_typed: Callable[[str, float], None] = lambda _digits, _t: None
+        """Set before `run`: digits entered on the keypad, and when (monotonic s)."""
+        self.on_keys: Callable[[int], None] = lambda _digits: None
+        """How many digits stand there, whenever it changes: for the display."""
+        self.on_near: Callable[[str, float], None] = lambda _text, _t: None
+        """Set before `run`: the text of what was held near, and when."""
+        self.on_help: Callable[[], None] = lambda: None
+        """Set before `run`: the key for help went down."""
+        self.on_device: Callable[[str, DeviceStatus], None] = lambda _kind, _status: None
+        """Set before `run`: how `reader`, `printer` … are, beside `on_status`."""
 
     def connect(self, on_scan: Callable[[Scan], None], on_paper: Callable[[OutputComplete], None],
                 on_gate: Callable[[GateEvent], None], known: GateCounters | None,
@@ -66,7 +80,19 @@ class LaneDevices:
                 self.gate = Gate(lane.gate.port, _gate(lane.gate), on_gate, self._teller("gate", "gate"), known=seen,
                                  on_wire_open=on_wire_open)  # fmt: skip
 
-        self._makers = {"reader": reader, "printer": printer, "gate": gate}
+        def keypad() -> None:
+            if (port := lane.keypad) is not None:
+                self.keypad = Keypad(port.port, KeypadSettings(baud=port.baud, help_key=port.help_key),
+                                     lambda entry: self.on_typed(entry.digits, entry.t_last_byte),
+                                     lambda: self.on_help(), self._teller("keypad", "keypad"),
+                                     lambda digits: self.on_keys(digits))  # fmt: skip
+
+        def nfc() -> None:
+            if (port := lane.nfc) is not None:
+                self.nfc = NfcReader(port.port, NfcSettings(baud=port.baud), lambda text, t: self.on_near(text, t),
+                                     self._teller("nfc", "nfc"))  # fmt: skip
+
+        self._makers = {"reader": reader, "printer": printer, "gate": gate, "keypad": keypad, "nfc": nfc}
         for make in self._makers.values():
             make()
 
@@ -77,6 +103,7 @@ class LaneDevices:
             if kind == "printer":
                 self._note_printer(status)
             self._on_status(name, category, status)
+            self.on_device(kind, status)
 
         self._tellers[kind] = tell
         return tell
@@ -100,7 +127,7 @@ class LaneDevices:
     async def run(self) -> None:
         """Drive all devices until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for kind in ("reader", "printer", "gate"):
+            for kind in LANE_DEVICES:
                 if self._driver(kind) is not None:
                     tasks.create_task(self._keep(kind), name=f"{kind} {self._settings.id}")
 
@@ -110,7 +137,7 @@ class LaneDevices:
                            pulse=lambda: self._driver(kind).pulse, renew=self._makers[kind])  # fmt: skip
 
     def _driver(self, kind: str) -> Any:
-        return {"reader": self.reader, "printer": self.printer, "gate": self.gate}[kind]
+        return getattr(self, kind)
 
     def gate_counters(self) -> GateCounters | None:
         """The counters of the last reading of the gate's board, or None without a gate or before the first."""

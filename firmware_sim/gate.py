@@ -2,7 +2,10 @@
 
     {"do": "walk", "direction": "exit"}     a person; "wait_s" (0): how long they stand before a closed gate
     {"do": "tailgate"}                      somebody follows another person
+    {"do": "force", "direction": "exit"}    somebody gets through the closed gate
+    {"do": "both_ways"}                     the sensors tell of a person in each direction at once
     {"do": "obstacle", "on": true}          {"do": "fire", "on": true}       {"do": "mains", "on": false}
+    {"do": "help", "for_s": 0.2}            somebody presses the help button
     {"do": "fault", "code": 7}              0 ends it
     {"do": "restart"}                       the board loses power for a moment
     {"do": "corrupt", "replies": 3}         damages the next replies; "lose": 3 swallows them
@@ -59,6 +62,9 @@ class GateSim:
             {
                 "walk": self._walk,
                 "tailgate": lambda _: self._through(self.board.tailgate),
+                "force": self._force,
+                "both_ways": lambda _: self._through(self.board.both_ways),
+                "help": self._help,
                 "obstacle": lambda request: self._set(self.board.set_obstacle, _on(request)),
                 "fire": lambda request: self._set(self.board.set_fire, _on(request)),
                 "mains": lambda request: self._set(self.board.set_mains_lost, not _on(request)),
@@ -116,6 +122,18 @@ class GateSim:
             if reply["passed"] or time.monotonic() >= end:
                 return reply
             await asyncio.sleep(WALK_STEP_S)
+
+    def _force(self, request: Json) -> Json:
+        direction = request.get("direction", "exit")
+        if direction not in DIRECTIONS:
+            raise ControlError(f"a direction is exit or entry, not {direction!r}")
+        return self._through(lambda: self.board.force(direction))
+
+    async def _help(self, request: Json) -> Json:
+        self.board.help = True
+        await asyncio.sleep(max(0.1, min(60.0, float(request.get("for_s", 0.2)))))
+        self.board.help = False
+        return {"ok": True}
 
     def _damage(self, request: Json) -> Json:
         self._corrupt = _number(request, "replies", 0)

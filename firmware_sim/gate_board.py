@@ -58,7 +58,7 @@ class Board:
         self._move_s, self._ttl_s = move_s, 0.0
         self.state = CLOSED
         self._due: float | None = None  # when the present state ends by itself
-        self.obstacle = self.fire = self.mains_lost = False
+        self.obstacle = self.fire = self.mains_lost = self.help = False
         self.fault = 0
         self._now = 0.0
         self.boot()
@@ -130,6 +130,24 @@ class Board:
         self.memory.intrusions = (self.memory.intrusions + 1) & 0xFFFF
         self._save(self.memory)
         self._tell({"event": "intrusion", "count": self.memory.intrusions})
+        return ""
+
+    def force(self, direction: str) -> str:
+        """A person gets through the closed flaps: over them, or with a push. "" if so; else the gate is open anyway."""
+        if self.state in (OPEN, FREE):
+            return f"the gate is {NAMES[self.state]}"
+        return self._sensed(direction)
+
+    def both_ways(self) -> str:
+        """The sensors tell of a person in each direction at the same moment: two who meet, or a sensor gone mad."""
+        blocked = self.walk("exit")
+        return blocked or self._sensed("entry")
+
+    def _sensed(self, direction: str) -> str:
+        name = "exits" if direction == "exit" else "entries"
+        setattr(self.memory, name, (getattr(self.memory, name) + 1) & 0xFFFF)
+        self._save(self.memory)
+        self._tell({"event": "passage", "direction": direction, "seq": None, "count": getattr(self.memory, name)})
         return ""
 
     def set_obstacle(self, on: bool) -> None:
@@ -214,7 +232,7 @@ class Board:
 
     def inputs(self) -> list[int]:
         m = self.memory
-        flags = self.obstacle | self.fire << 1 | self.mains_lost << 2
+        flags = self.obstacle | self.fire << 1 | self.mains_lost << 2 | self.help << 3
         return [
             *(MAGIC, self.state, m.seq >> 16, m.seq & 0xFFFF, m.verdict),
             *(m.opening_seq >> 16, m.opening_seq & 0xFFFF, m.direction, m.outcome),

@@ -64,8 +64,24 @@ def counter(
 
 
 @app.command()
+def keypad(link: Link, control: Control, baud: Baud = None) -> None:
+    """A lane's keypad. Commands: type, bounce, noise, unplug, plug, state."""
+    from firmware_sim.keypad import run_keypad
+
+    _run(run_keypad(link, control, baud=baud))
+
+
+@app.command()
+def nfc(link: Link, control: Control, baud: Baud = None) -> None:
+    """An NFC module (PN532) and what is held near it. Commands: hold, away, corrupt, silent, noise, unplug, plug, state."""
+    from firmware_sim.nfc import run_nfc
+
+    _run(run_nfc(link, control, baud=baud))
+
+
+@app.command()
 def gate(link: Link, control: Control, state: State = None, baud: Baud = None) -> None:
-    """A flapper gate on Modbus RTU. Commands: walk, tailgate, obstacle, fire, fault, mains, unplug, plug, state."""
+    """A flapper gate on Modbus RTU. Commands: walk, tailgate, force, both_ways, obstacle, help, fire, fault, mains, unplug, plug, state."""
     from firmware_sim.gate import run_gate
 
     _run(run_gate(link, control, state_file=state, baud=baud))

@@ -63,7 +63,7 @@ class DeviceStatus(Payload):
     `flags` are words such as `cover_open`, `rec_empty`, `rec_near_end`, `gate_open`, `gate_blocked`, `fire_alarm`.
     """
 
-    category: Literal["beacon_scanner", "scanner", "pos_printer", "gate", "counter", "camera"]
+    category: Literal["beacon_scanner", "scanner", "pos_printer", "gate", "counter", "camera", "keypad", "nfc"]
     power: DevicePower
     flags: Annotated[list[Annotated[str, StringConstraints(max_length=40)]], Field(max_length=32)] = []
     reason: Text = ""
