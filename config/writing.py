@@ -33,7 +33,7 @@ def write_settings(path: Path, document: Mapping[str, Any], kind: type[Settings]
 
     Raises SettingsError, and then nothing was written; OSError.
     """
-    settings = parse(_plain(document), kind, path)
+    settings = parse(plain(document), kind, path)
     head = "".join(f"# {line}\n" for line in note.splitlines())
     write_private(path, head + toml_text(document))
     return settings
@@ -59,12 +59,12 @@ def write_private(path: Path, text: str) -> None:
         raise
 
 
-def _plain(value: Any) -> Any:
-    """As `tomllib` would read it back."""
+def plain(value: Any) -> Any:
+    """A document as `tomllib` would read it back: without None, paths as strings."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items() if each is not None}
+        return {str(key): plain(each) for key, each in value.items() if each is not None}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     return str(value) if isinstance(value, Path) else value
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from instore import credentials_cli, customers_cli, members_cli, products_cli, rules_cli, sim_cli
+from instore import credentials_cli, customers_cli, members_cli, products_cli, rules_cli, sim_cli, up_cli
 from instore.errors import told
 from instore.logs import configure
 
@@ -35,6 +35,8 @@ app.add_typer(bench, name="bench")
 app.add_typer(rules_cli.app, name="rules")
 app.add_typer(sim_cli.app, name="sim")
 app.add_typer(credentials_cli.app, name="credentials")
+app.command()(up_cli.up)
+app.command()(up_cli.web)
 
 
 class Language(StrEnum):

@@ -88,6 +88,17 @@ class Processes:
             await process.wait()
             self._on_change(name, "stopped", None)
 
+    async def stop_one(self, name: str) -> None:
+        """End it, politely, and keep it down until `start`."""
+        task = self._tasks.pop(name, None)
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        process = self._running.pop(name, None)
+        if process is not None:
+            await self._end([process])
+            self._on_change(name, "stopped", None)
+
     async def _keep(self, program: Program) -> None:
         loop = asyncio.get_running_loop()
         young = failed = 0
