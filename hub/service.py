@@ -33,6 +33,8 @@ from hub.core import Hub
 from hub.database.schema import MIGRATIONS
 from hub.eid.resolving import keep_ahead
 from hub.exit_keys import read_keys
+from hub.giving import service as giving
+from hub.giving.courier import Courier
 from hub.members.gateway import FRAME_MAX_BYTES
 from hub.rules.reload import RunningPolicy
 
@@ -62,19 +64,24 @@ async def run_hub(settings: HubSettings, settings_path: Path) -> None:
             mail, pays = settings.members.mail, settings.shopping.payment
             app = web.build(hub, node, policy, api_keys, mail_password=mail.secret(settings_path) if mail else "",
                             manager_keys=manager_keys, payment_secret=pays.secret(settings_path) if pays else "")  # fmt: skip
-            await _run(hub, node, policy, app, listener)
+            courier = giving.courier(hub, node, mail_password=mail.secret(settings_path) if mail else "",
+                                     key=giving.push_key(settings))  # fmt: skip
+            await _run(hub, node, policy, app, listener, courier)
             engine.flush()
         finally:
             journal.close()
 
 
-async def _run(hub: Hub, node: Node, policy: RunningPolicy, app: FastAPI, listener: socket.socket) -> None:
+async def _run(
+    hub: Hub, node: Node, policy: RunningPolicy, app: FastAPI, listener: socket.socket, courier: Courier
+) -> None:
     stop = asyncio.Event()
     with _signals(stop, policy):
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(node.run(), name="node"),
                 tasks.create_task(tick(hub, node, policy), name="tick"),
+                tasks.create_task(courier.run(), name="giving"),
                 tasks.create_task(
                     keep_ahead(hub.eids, node.engine.journal.db, node.engine.clock), name="rotating beacons"
                 ),

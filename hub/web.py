@@ -32,6 +32,7 @@ from hub.body_limit import BodyLimit
 from hub.core import Hub
 from hub.disk_probe import DiskProbe
 from hub.explain import NothingToExplain, as_dict, explain_from
+from hub.giving.push_endpoint import Wire
 from hub.manager import api as manager_api
 from hub.members import web as members_web
 from hub.metrics import Metrics
@@ -67,7 +68,7 @@ class Gate:
 
 
 def build(hub: Hub, node: Node, policy: RunningPolicy, api_keys: dict[str, str], *, mail_password: str = "",
-          manager_keys: dict[str, str] | None = None, payment_secret: str = "") -> FastAPI:  # fmt: skip
+          manager_keys: dict[str, str] | None = None, payment_secret: str = "", push_wire: Wire | None = None) -> FastAPI:  # fmt: skip
     """The application; it holds no state of its own but which terminals are connected. Raises SettingsError."""
     app = FastAPI(title=f"instore hub, {hub.settings.store.id}", docs_url=None, redoc_url=None)
     app.add_middleware(BodyLimit, max_bytes=BODY_MAX_BYTES)
@@ -77,7 +78,8 @@ def build(hub: Hub, node: Node, policy: RunningPolicy, api_keys: dict[str, str],
     _api(app, node, gate)
     app.include_router(pos_api.router(hub, node, gate))
     app.include_router(coupons_api.router(hub.redeeming, node, gate))
-    members_web.attach(app, hub, node, gate, mail_password=mail_password, payment_secret=payment_secret)
+    members_web.attach(app, hub, node, gate, mail_password=mail_password, payment_secret=payment_secret,
+                       push_wire=push_wire)  # fmt: skip
     app.include_router(
         manager_api.router(hub, node, policy, disk, Gate(manager_keys or {}, "http.api_keys_file, [managers]"))
     )

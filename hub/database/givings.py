@@ -92,6 +92,11 @@ def for_terminal(db: Connection, customer: str) -> list[GivenRow]:
     return [GivenRow(*row) for row in rows]
 
 
+def becomes_of(db: Connection, coupon: str, customer: str) -> None:
+    """A lane's coupon that was nobody's is hers."""
+    db.execute("UPDATE incentive SET customer = ? WHERE coupon = ? AND customer IS NULL", (customer, coupon))
+
+
 # --- ways
 
 
@@ -118,6 +123,14 @@ def set_way(db: Connection, coupon: str, way: str, state: str, due: str | None, 
     db.execute(
         "UPDATE giving SET state = ?, due = ?, changed = ?, detail = ? WHERE coupon = ? AND way = ?",
         (state, due, at, detail[:300], coupon, way),
+    )
+
+
+def begin_way(db: Connection, coupon: str, way: str, at: str, until: str) -> None:
+    """A way that waited for another is to be tried from now on."""
+    db.execute(
+        "UPDATE giving SET state = 'pending', due = ?, until = ?, changed = ? WHERE coupon = ? AND way = ?",
+        (at, until, at, coupon, way),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from contract.payloads import Bilingual, MemberCoupon
 from hub.database import times
 from hub.database.givings import GivenRow
@@ -17,6 +19,11 @@ def state_of(row: IncentiveRow, now: str, *, used: bool) -> str:
     return "offered" if now < row.valid_until else "expired"
 
 
+def begins(row: IncentiveRow) -> datetime:
+    """From when on it can be used."""
+    return times.time(row.valid_from or row.settled or row.reserved)
+
+
 def as_message(row: IncentiveRow, given: GivenRow) -> MemberCoupon:
     """As her terminal gets it. Until she has passed the lane it is reserved, and valid from then on."""
     return MemberCoupon.model_validate(
@@ -28,7 +35,7 @@ def as_message(row: IncentiveRow, given: GivenRow) -> MemberCoupon:
             "kind": row.kind,
             "amount_minor": row.amount_minor,
             "state": given.state,
-            "valid_from": times.time(row.settled or row.reserved),
+            "valid_from": begins(row),
             "valid_until": times.time(row.valid_until),
             "revision": given.revision,
         }

@@ -21,6 +21,7 @@ from delivery.engine import Tx
 from delivery.node import Node
 from hub.database import consents, customers, givings, lanes, members, times
 from hub.database.givings import GivingRow
+from hub.giving.coupon import begins
 from hub.giving.giving import Giving
 from hub.giving.ways import Later, Never, Parcel, Result, Sent, Way
 from hub.saying import count
@@ -180,10 +181,9 @@ class Courier:
         count(tx, self._counters, f"giving_failed_{row.way}")
 
     def _next(self, tx: Tx, row: GivingRow) -> bool:
-        at = times.text(tx.utc)
         for each in givings.ways_of(tx.db, row.coupon):
             if each.state == "waiting" and each.place > row.place:
-                givings.set_way(tx.db, each.coupon, each.way, "pending", at, at, "")
+                givings.begin_way(tx.db, each.coupon, each.way, times.text(tx.utc), self._giving.until(tx))
                 tx.after_commit(self._woken.set)
                 return True
         return False
@@ -210,5 +210,5 @@ def parcel_of(tx: Tx, row: GivingRow) -> Parcel | None:
     language: Literal["ja", "en"] = "en" if someone.language == "en" else "ja"
     return Parcel(row.coupon, row.customer, someone.name, language, profile.email,
                   Words.model_construct(ja=coupon.title_ja, en=coupon.title_en),
-                  times.time(coupon.settled or coupon.reserved), times.time(coupon.valid_until), row.secret,
+                  begins(coupon), times.time(coupon.valid_until), row.secret,
                   row.tries + 1)  # fmt: skip

@@ -66,9 +66,12 @@ class Giving:
 
     def _add_way(self, tx: Tx, customer: str, row: IncentiveRow, way: str, place: int) -> None:
         at = times.text(tx.utc)
-        until = min(times.text(tx.utc + timedelta(hours=self._settings.give_up_hours)), row.valid_until)
         givings.add_way(tx.db, GivingRow(row.coupon, way, customer, place, "pending" if place == 0 else "waiting", 0,
-                                         at if place == 0 else None, until, at, at, "", secrets.token_hex(16)))  # fmt: skip
+                                         at if place == 0 else None, self.until(tx), at, at, "", secrets.token_hex(16)))  # fmt: skip
+
+    def until(self, tx: Tx) -> str:
+        """When a way that begins now is given up."""
+        return times.text(tx.utc + timedelta(hours=self._settings.give_up_hours))
 
     # --- it changes
 
@@ -143,21 +146,17 @@ class Giving:
             givings.kept(tx.db, given.coupon, min(kept.revision, given.revision))
             row = lanes.incentive(tx.db, given.coupon)
             heard(tx, message, _visit(tx, row) if row else None, f"{given.coupon}: kept by her terminal")
-        self.confirm(tx, given.coupon, "app", "kept by her terminal")
+        self._confirm(tx, given.coupon)
 
-    def confirm(self, tx: Tx, coupon: str, way: str, why: str) -> bool:
-        """She has it by this way, also when it was given up: no other way is begun. False when it is none of its ways."""
-        found = givings.way(tx.db, coupon, way)
-        if found is None:
-            return False
+    def _confirm(self, tx: Tx, coupon: str) -> None:
+        """A terminal of hers has it, also when that was given up: no other way is begun."""
         at = times.text(tx.utc)
-        if found.state != "confirmed":
-            givings.set_way(tx.db, coupon, way, "confirmed", None, at, why)
-            count(tx, self._counters, f"giving_confirmed_{way}")
-        for other in givings.ways_of(tx.db, coupon):
-            if other.state in ("waiting", "pending"):
-                givings.set_way(tx.db, coupon, other.way, "unneeded", None, at, f"{way} was confirmed")
-        return True
+        for each in givings.ways_of(tx.db, coupon):
+            if (each.way, each.state) == ("push", "sent") or (each.way == "app" and each.state != "confirmed"):
+                givings.set_way(tx.db, coupon, each.way, "confirmed", None, at, "kept by her terminal")
+                count(tx, self._counters, f"giving_confirmed_{each.way}")
+            elif each.state in ("waiting", "pending"):
+                givings.set_way(tx.db, coupon, each.way, "unneeded", None, at, "her terminal has it")
 
     def note(self, tx: Tx, way: GivingRow, summary: str) -> None:
         """What became of a way, in the trace of the visit that brought the coupon."""

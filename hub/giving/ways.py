@@ -55,9 +55,13 @@ Result = Sent | Later | Never
 class Way(Protocol):
     """Brings coupons. `why` of a result is kept and shown to people of the store: it holds no address and no secret."""
 
-    name: str
-    purpose: Purpose | None
-    """The consent without which it brings nothing."""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def purpose(self) -> Purpose | None:
+        """The consent without which it brings nothing."""
+        ...
 
     async def bring(self, parcel: Parcel) -> Result:
         """One try, within a minute. Raises nothing that a network, a server or a customer's data can cause."""
