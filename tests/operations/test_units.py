@@ -15,7 +15,7 @@ from edge import health
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNITS = {unit.name: unit for unit in sorted(DEPLOY.glob("*/*.service"))}
-OURS = ["instore-edge@.service", "instore-hub.service"]
+OURS = ["instore-edge@.service", "instore-hub.service", "instore-up.service"]
 
 
 def keys(unit: str) -> dict[str, list[str]]:
