@@ -6,10 +6,11 @@ to gate passage, row C7), and for numbered streams `epoch`, `seq` and `floor` (s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
-from typing import Annotated, Any, Literal, cast
+from functools import cache, lru_cache
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AwareDatetime,
@@ -118,20 +119,27 @@ def _join(head: dict[str, Any], data: Payload) -> bytes:
     return _HEAD.dump_json(head)[:-1] + b',"data":' + body + b"}"
 
 
+@lru_cache(maxsize=4096)
+def _way(topic: str) -> tuple[Channel, Callable[[bytes], Any], str, dict[str, str], str]:
+    """What a topic says of its messages: row, validator, who may speak, IDs, store. Raises UnknownTopic."""
+    channel, ids = topics.parse(topic)
+    own = {name: value for name, value in ids.items() if name != "store"}
+    return channel, adapter(channel).validator.validate_json, source_of(channel, ids), own, ids["store"]
+
+
 def decode(topic: str, payload: bytes) -> Message:
     """One message from a topic and its bytes.
 
     Raises UnknownTopic when the topic is no row, BadMessage (`too_large`, `not_json`, `schema`, `wrong_source`,
     `unnumbered`) when the bytes do not fit it. Nothing else.
     """
-    channel, ids = topics.parse(topic)
+    channel, validate, expected, ids, store = _way(topic)
     if len(payload) > MAX_BYTES:
         raise BadMessage(topic, "too_large", f"{len(payload)} bytes, at most {MAX_BYTES} are allowed")
     try:
-        read = cast(Any, adapter(channel).validate_json(payload))
+        read = validate(payload)
     except ValidationError as error:
         raise _bad(topic, error, tell=channel.at_broker) from None
-    expected = source_of(channel, ids)
     if read.source != expected:
         found = f"source is {read.source!r}, " if channel.at_broker else ""
         raise BadMessage(topic, "wrong_source", f"{found}on this topic only {expected!r} may speak")
@@ -142,10 +150,9 @@ def decode(topic: str, payload: bytes) -> Message:
                 topic, "unnumbered", f"{channel.event_type} travels in a numbered stream: seq and epoch are missing"
             )
         numbering = Numbering(read.epoch, read.seq, read.floor)
-    own = {name: value for name, value in ids.items() if name != "store"}
     return Message(
         channel,
-        own,
+        ids.copy(),
         read.data,
         read.id,
         read.source,
@@ -153,7 +160,7 @@ def decode(topic: str, payload: bytes) -> Message:
         read.visit,
         read.cause,
         numbering,
-        ids["store"],
+        store,
     )
 
 

@@ -70,6 +70,7 @@ class Taking:
         self.clocks: dict[str, datetime] = {}
         """What receipts said the time is, by peer."""
         self.counted: Counter[str] = Counter()
+        self._heard: set[str] = set()
         self._hand_over = self._hand_over_carefully if careful else self._hand_over_simply
 
     def taken(self, key: Key) -> int:
@@ -94,9 +95,7 @@ class Taking:
                 self.clocks[peer] = message.time
             return
         if self.terminal is None:
-            self.receiver.outgoing.on_heard(
-                "hub" if message.channel.publisher is Role.HUB else message.source, self.tx.now
-            )
+            self._hear("hub" if message.channel.publisher is Role.HUB else message.source)
         if isinstance(message.data, AgentHeartbeat) and message.data.epoch:
             # Answered like what is numbered: the agent hears what time it is before it has said anything that matters.
             self.receipts.setdefault((message.source, Stream.CRITICAL.value, message.data.epoch), False)
@@ -104,6 +103,11 @@ class Taking:
             self._hand_over(message, topic, payload)
         else:
             self._take_numbered(message, topic, payload)
+
+    def _hear(self, peer: str) -> None:
+        if peer not in self._heard:
+            self._heard.add(peer)
+            self.receiver.outgoing.on_heard(peer, self.tx.now)
 
     def _take_numbered(self, message: Message, topic: str, payload: bytes) -> None:
         assert message.channel.stream is not None

@@ -80,11 +80,13 @@ class Recognition:
 
     def may(self, tx: Tx, customer: str, sighting: Sighting) -> bool:
         """Whether she agreed to being known in this way; if not, that is counted."""
-        more = {_MORE.get(sighting.beacon.partition(":")[0]), _MORE.get(sighting.detector.value)}
-        if all(self._agrees(tx, customer, purpose) for purpose in (None, *more)):
-            return True
-        count(tx, self._counters, "sightings_without_consent")
-        return False
+        agreed = self._agrees(tx, customer, None)
+        for kind in (sighting.beacon.partition(":")[0], sighting.detector.value):
+            purpose = _MORE.get(kind)
+            agreed = agreed and (purpose is None or self._agrees(tx, customer, purpose))
+        if not agreed:
+            count(tx, self._counters, "sightings_without_consent")
+        return agreed
 
     def _agrees(self, tx: Tx, customer: str, purpose: Purpose | None) -> bool:
         """None: to being recognised at all."""
