@@ -20,6 +20,8 @@ class DisplaySettings(Section):
     """0: any free port (tests)."""
     languages: Annotated[tuple[Language, ...], Field(min_length=1, max_length=2)] = ("ja", "en")
     """What is shown; the first is larger and is spoken first."""
+    arrow: Literal["up", "left", "right"] = "up"
+    """Where the gate is, seen by who looks at the display: up is straight on."""
     name_s: Annotated[float, Field(ge=0, le=60)] = 10.0
     """So long after the hub's decision a customer's name and her way to the next rank may be read at most. 0: never."""
     sound: Literal["speech", "tones", "off"] = "speech"

@@ -56,6 +56,7 @@ from edge.detectors.detection import Detection
 from edge.detectors.detector import Counted, Detector, Event
 from edge.detectors.people import People
 from edge.detectors.plugin import NoPlugin, Plugin
+from edge.display.looking import displays
 from edge.health import Health, keep_running
 from edge.health_page import checks, page, status_line
 from edge.lane_devices import LaneDevices
@@ -124,6 +125,7 @@ class Agent:
         for runner in self.lanes.values():
             runner.policy = replace(runner.policy, display=settings.display is not None)
             runner.others = lambda own=runner: [lane for lane in self.lanes.values() if lane is not own]  # type: ignore[misc]
+        self.display = displays(self)
         self.sightings = Bluetooth(settings.beacons, partial(world.scanner, scanning)) if settings.beacons else None
         detectors: list[Detector] = [self.sightings] if self.sightings is not None else []
         detectors += [self._detector(each, settings_file) for each in settings.detector]
@@ -165,6 +167,10 @@ class Agent:
                 for name, devices in self.lane_devices.items():
                     tasks.create_task(devices.run(), name=f"devices of lane {name}")
                     tasks.create_task(self._keep(f"lane-{name}", self.lanes[name].run, self.lanes[name]))
+                if self.display is not None:
+                    board = self.display.board
+                    tasks.create_task(self._keep("display", board.run, board))
+                    tasks.create_task(keep_running("display server", self.display.run, health=self.health))
                 if self.detection is not None:
                     tasks.create_task(self._keep("detection", self.detection.run, self.detection))
                     for detector in self.detection.detectors:

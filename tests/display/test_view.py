@@ -1,0 +1,354 @@
+"""What a lane's display shows and says, for every state of lane, devices, call and link (row B10)."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import replace
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.display_settings import DisplaySettings
+from contract.payloads import LaneDecision, LaneRefused
+from edge.display import words
+from edge.display.memory import Memory, remember
+from edge.display.view import Call, Devices, Screen, Tone, view
+from edge.lane_refusals import Refused
+from edge.lane_types import Lane, Phase
+from tests.display.customers import CODE_TEXT, GIFT, PERSONAL, RANK, THANKS, WAYS, Play
+
+pytestmark = pytest.mark.row("B10")
+
+SETTINGS, WELL = DisplaySettings(port=0), Devices()
+CALLS = [None, *(Call(reason, state) for reason in ("help", "gate", "no_decision", "stuck")
+                 for state in ("called", "coming", "nobody"))]  # fmt: skip
+DEVICES = [
+    Devices(reader, gate, fire, disk, hub)
+    for reader, gate in itertools.product((True, False, None), repeat=2)
+    for fire, disk, hub in itertools.product((True, False), repeat=3)
+]
+ENDS = {"idle": "waiting", "deciding": "reading", "printing": "printing", "showing": "coupon", "opening": "opening",
+        "opening, printed": "opening", "open": "pass", "open, printed": "pass", "open, read": "pass", "passed": "waiting",
+        "nobody passed": "waiting", "refused": "refused", "gate fault": "clerk"}  # fmt: skip
+
+
+def seen(play: Play, devices: Devices = WELL, call: Call | None = None, minute: int = 0, **settings: Any) -> Any:
+    wanted = SETTINGS.model_copy(update=settings)
+    return view(play.lane, play.memory, devices, call, wanted, play.at, minute)
+
+
+def kinds(shown: dict[str, Any]) -> list[str]:
+    return [line["kind"] for line in shown["lines"]]
+
+
+def texts(shown: dict[str, Any]) -> list[dict[str, str]]:
+    return [shown["head"], *(line["text"] for line in shown["lines"])]
+
+
+@pytest.mark.parametrize("call", CALLS, ids=str)
+@pytest.mark.parametrize("way", ENDS)
+def test_no_state_is_blank_and_none_invites_into_a_gate_that_may_be_closed(way: str, call: Call | None) -> None:
+    play: Play = WAYS[way](Play())
+    for devices in DEVICES:
+        shown = seen(play, devices, call)
+        assert shown["screen"] in get_args(Screen)
+        assert shown["tone"] in get_args(Tone)
+        assert all(text[language].strip() for text in texts(shown) for language in ("ja", "en"))
+        assert 1 <= len(texts(shown)) <= 5
+        assert json.loads(json.dumps(shown)) == shown
+        if shown["screen"] == "pass":
+            assert play.lane.phase is Phase.OPEN
+            assert devices.gate is not False
+        assert (shown["screen"] == "fire") == devices.fire
+        assert (shown["qr"] is not None) == (shown["screen"] == "coupon")
+
+
+@pytest.mark.parametrize(("way", "screen"), ENDS.items())
+def test_the_screen_of_each_step(way: str, screen: str) -> None:
+    shown = seen(WAYS[way](Play()))
+    assert shown["screen"] == screen
+
+
+def test_every_screen_can_be_reached() -> None:
+    reached = {
+        seen(WAYS[way](Play()), devices, call)["screen"] for way in WAYS for devices in DEVICES for call in CALLS
+    }
+    reached.add(seen(Play(gate=False).scanned().decided(give=None).opened())["screen"])
+    assert reached == set(get_args(Screen))
+
+
+def test_waiting_says_what_the_seed_says() -> None:
+    shown = seen(Play())
+    assert shown["head"]["en"] == "Please hold your exit code over the reader"
+    assert (shown["lines"], shown["sound"]["tone"], shown["sound"]["say"]) == ([], "", [])
+
+
+def test_thanks_with_the_name_and_the_way_to_the_next_rank() -> None:
+    shown = seen(WAYS["opening, printed"](Play()))
+    assert shown["head"] == THANKS.model_dump()
+    assert kinds(shown) == ["do", "do", "rank"]
+    assert shown["lines"][2]["text"] == RANK.model_dump()
+    assert shown["lines"][1]["text"] == words.TAKE.model_dump()
+
+
+def test_while_it_is_printed_and_then_take_it() -> None:
+    assert seen(WAYS["printing"](Play()))["head"] == words.PRINTING.model_dump()
+    shown = seen(WAYS["open, printed"](Play()))
+    assert kinds(shown) == ["thanks", "do", "rank"]
+    assert [each["en"] for each in shown["sound"]["say"]] == [THANKS.en, words.TAKE.en, words.PASS.en]
+
+
+def test_paper_that_did_not_come_out_is_never_to_be_taken() -> None:
+    play = Play().scanned().decided()
+    play.after(play.policy.print_patience_s).printed("unknown")
+    said = json.dumps(seen(play.opened()), ensure_ascii=False)
+    assert words.TAKE.ja not in said
+    assert words.SENT.ja in said
+    assert GIFT.ja in said
+
+
+@pytest.mark.parametrize(("at", "left"), [(0.0, 20), (0.4, 20), (1.0, 19), (19.5, 1), (20.0, 0), (25.0, 0)])
+def test_the_coupons_code_with_the_seconds_that_it_stands(at: float, left: int) -> None:
+    play: Play = WAYS["showing"](Play())
+    play.at = at
+    shown = seen(play)
+    assert (shown["qr"], shown["left_s"]) == (CODE_TEXT, left)
+    assert seen(play.after(60))["qr"] == CODE_TEXT  # as long as the lane shows it, also without the name
+
+
+def test_after_a_restart_the_code_is_not_known_and_the_screen_says_what_is_true() -> None:
+    play: Play = WAYS["showing"](Play())
+    play.memory = Memory()
+    assert (seen(play)["screen"], seen(play)["head"]) == ("opening", words.THANKS.model_dump())
+
+
+@pytest.mark.parametrize("name_s", [0.0, 1.0, 10.0])
+@pytest.mark.parametrize("way", [*ENDS])
+def test_nothing_personal_after_name_s(way: str, name_s: float) -> None:
+    play: Play = WAYS[way](Play())
+    shown = json.dumps(seen(play.after(name_s), name_s=name_s), ensure_ascii=False)
+    assert not any(word in shown for word in PERSONAL)
+
+
+def test_who_passed_is_not_seen_by_who_comes_next() -> None:
+    shown = json.dumps(seen(WAYS["passed"](Play())), ensure_ascii=False)
+    assert not any(word in shown for word in PERSONAL)
+
+
+@pytest.mark.parametrize("field", [LaneRefused, LaneDecision])
+def test_every_reason_of_a_refusal_has_words(field: Any) -> None:
+    reasons = set(get_args(field.model_fields["reason"].annotation)) - {"ok", "unknown_sale"}
+    assert reasons <= set(words.REFUSALS)
+
+
+@pytest.mark.parametrize("reason", [*words.REFUSALS, "of_tomorrow"])
+def test_a_refused_code_says_why_and_what_to_do_and_then_the_lane_waits_again(reason: str) -> None:
+    play = Play()
+    play.memory = remember(play.memory, Refused(reason), play.lane, 0.0)
+    shown = seen(play)
+    assert (shown["screen"], shown["tone"], shown["sound"]["tone"]) == ("refused", "stop", "bad")
+    assert shown["lines"][0]["text"] == words.refusal(reason).model_dump()
+    assert seen(play.after(8))["screen"] == "waiting"
+
+
+def test_the_hubs_own_words_for_a_refusal() -> None:
+    play: Play = WAYS["refused"](Play())
+    assert seen(play)["lines"][0]["text"] == THANKS.model_dump()  # whatever the store wrote
+    assert seen(play.after(5), name_s=5)["lines"][0]["text"] == words.refusal("already_used").model_dump()
+
+
+def test_a_gate_that_falls_silent_while_it_is_open() -> None:
+    shown = seen(WAYS["open"](Play()), Devices(gate=False))
+    assert (shown["screen"], shown["lines"][0]["text"]) == ("opening", words.CHECKING_GATE.model_dump())
+
+
+@pytest.mark.parametrize("way", ["deciding", "opening"])
+def test_what_takes_longer_is_called_so(way: str) -> None:
+    play: Play = WAYS[way](Play())
+    before = seen(play)["lines"][0]["text"]
+    after = seen(play.after(3))["lines"][0]["text"]
+    assert before != after == words.MOMENT.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("devices", "screen"),
+    [
+        (Devices(), "waiting"),
+        (Devices(reader=None), "starting"),
+        (Devices(gate=None), "starting"),
+        (Devices(reader=False), "out_of_order"),
+        (Devices(gate=False), "out_of_order"),
+        (Devices(disk=False), "out_of_order"),
+        (Devices(hub=False), "out_of_order"),
+        (Devices(reader=None, gate=False), "out_of_order"),
+    ],
+    ids=str,
+)
+def test_a_lane_that_can_serve_nobody_says_so(devices: Devices, screen: str) -> None:
+    assert seen(Play(), devices)["screen"] == screen
+
+
+@pytest.mark.parametrize("way", ["deciding", "printing", "showing", "opening"])
+def test_who_is_being_served_is_not_disturbed_by_a_device_that_is_lost(way: str) -> None:
+    assert seen(WAYS[way](Play()), Devices(reader=False))["screen"] == ENDS[way]
+
+
+@pytest.mark.parametrize("way", ENDS)
+def test_a_fire_alarm_before_everything_else_and_aloud_at_night(way: str) -> None:
+    play: Play = WAYS[way](Play())
+    shown = seen(play, Devices(fire=True), quiet=("00:00-23:59",))
+    assert (shown["screen"], shown["tone"], shown["sound"]["volume"]) == ("fire", "alarm", 80)
+    again = seen(play.after(12), Devices(fire=True))
+    assert again["sound"]["id"] != shown["sound"]["id"]
+
+
+@pytest.mark.parametrize(
+    ("call", "head"),
+    [
+        (Call("help"), words.CALLED),
+        (Call("help", "coming"), words.COMING),
+        (Call("help", "nobody"), words.CLERK),
+        (Call("gate", "coming"), words.COMING),
+        (Call("no_decision"), words.CALLED),
+    ],
+    ids=str,
+)
+def test_a_clerk_is_called_and_comes_or_nobody_does(call: Call, head: Any) -> None:
+    shown = seen(Play(), Devices(), call)
+    assert (shown["screen"], shown["head"]) == ("clerk", head.model_dump())
+    assert seen(Play().scanned(), Devices(), call)["screen"] == "reading"
+
+
+def test_whom_the_gate_let_go_is_not_waited_for() -> None:
+    assert seen(Play(), Devices(), Call("stuck"))["screen"] == "waiting"
+
+
+def test_a_gate_that_does_not_open_calls_a_clerk_and_says_so_to_who_stands_there() -> None:
+    play: Play = WAYS["gate fault"](Play())
+    assert seen(play, Devices(gate=False))["head"] == words.CLERK.model_dump()
+    assert seen(play, Devices(gate=False), Call("gate"))["head"] == words.CALLED.model_dump()
+    assert seen(play.after(20), Devices(gate=False), Call("gate"))["screen"] == "out_of_order"
+
+
+def test_thanks_where_nothing_opens() -> None:
+    play = Play(gate=False).scanned().decided().printed().opened()
+    shown = seen(play)
+    assert (shown["screen"], shown["head"]) == ("thanks", THANKS.model_dump())
+    assert seen(play.after(6))["screen"] == "waiting"
+
+
+# --- sound
+
+
+def sounds(shown: dict[str, Any]) -> tuple[str, int]:
+    return shown["sound"]["id"], len(shown["sound"]["say"])
+
+
+def test_the_same_screen_of_the_same_customer_is_the_same_sound() -> None:
+    play = Play().scanned()
+    first = seen(play)["sound"]["id"]
+    assert seen(play.after(1))["sound"]["id"] == first
+    play.decided(give="display")
+    showing = seen(play)["sound"]["id"]
+    assert showing != first
+    assert seen(play.after(5))["sound"]["id"] == showing  # while seconds count down
+    play.read().opened().passed().scanned("agent-x.e.2")
+    assert seen(play)["sound"]["id"] not in (first, showing)
+
+
+@pytest.mark.parametrize(("sound", "tone", "said"), [("speech", "pass", 2), ("tones", "pass", 0), ("off", "", 0)])
+def test_as_much_sound_as_is_set(sound: str, tone: str, said: int) -> None:
+    shown = seen(WAYS["open"](Play()), sound=sound)
+    assert (shown["sound"]["tone"], len(shown["sound"]["say"])) == (tone, said)
+
+
+def test_the_name_is_shown_but_not_spoken_if_so_set() -> None:
+    shown = seen(WAYS["open"](Play()), say_name=False)
+    assert shown["lines"][0]["text"] == THANKS.model_dump()
+    assert shown["sound"]["say"][0] == words.THANKS.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("hours", "minute", "volume"),
+    [
+        ("21:00-09:30", 20 * 60 + 59, 80),
+        ("21:00-09:30", 21 * 60, 10),
+        ("21:00-09:30", 0, 10),
+        ("21:00-09:30", 9 * 60 + 29, 10),
+        ("21:00-09:30", 9 * 60 + 30, 80),
+        ("12:00-13:00", 12 * 60, 10),
+        ("12:00-13:00", 13 * 60, 80),
+        ("12:00-12:00", 12 * 60, 80),
+    ],
+)
+def test_quiet_hours(hours: str, minute: int, volume: int) -> None:
+    shown = seen(WAYS["open"](Play()), minute=minute, quiet=(hours,), quiet_volume=10)
+    assert shown["sound"]["volume"] == volume
+
+
+@pytest.mark.parametrize("languages", [("ja",), ("en",), ("en", "ja")])
+def test_languages_as_set_in_their_order(languages: tuple[str, ...]) -> None:
+    shown = seen(WAYS["open"](Play()), languages=languages)
+    assert all(tuple(text) == languages for text in [*texts(shown), *shown["sound"]["say"]])
+
+
+@pytest.mark.parametrize("bad", ["25:00-26:00", "9:00-10:00", "09:00", "09:60-10:00"])
+def test_hours_that_are_none(bad: str) -> None:
+    with pytest.raises(ValueError, match="quiet"):
+        DisplaySettings(quiet=(bad,))
+    with pytest.raises(ValueError, match="twice"):
+        DisplaySettings(languages=("ja", "ja"))
+
+
+# --- at random
+
+
+@given(st.lists(st.sampled_from(["scanned", "decided", "display", "printed", "read", "opened", "passed", "nobody", "alarm",
+                                 "refuse", "late", "wait"]), max_size=25),
+       st.sampled_from(DEVICES), st.sampled_from(CALLS), st.booleans())  # fmt: skip
+def test_whatever_happens_there_is_a_true_screen_and_no_old_name(
+    steps: list[str], devices: Devices, call: Call | None, gate: bool
+) -> None:
+    play = Play(gate=gate)
+    number, decided_at = 0, -100.0
+    for each in steps:
+        phase = play.lane.phase
+        match each:
+            case "scanned" if phase is Phase.IDLE:
+                number += 1
+                play.scanned(f"agent-x.e.{number}")
+            case "decided" | "display" if phase is Phase.DECIDING:
+                decided_at = play.at
+                play.decided(give="print" if each == "decided" else "display")
+            case "printed" if phase is Phase.PRINTING:
+                play.printed()
+            case "read" if phase is Phase.SHOWING:
+                play.read()
+            case "opened":
+                play.opened()
+            case "passed":
+                play.passed()
+            case "nobody":
+                play.nobody()
+            case "alarm":
+                play.alarm()
+            case "refuse" if phase is Phase.IDLE:
+                play.memory = remember(play.memory, Refused("expired"), play.lane, play.at)
+            case "late" if play.lane.deadline is not None:
+                play.timed_out()
+            case "wait":
+                play.after(4)
+        shown = seen(play, devices, call)
+        assert texts(shown)[0]["ja"]
+        assert shown["screen"] != "pass" or play.lane.phase is Phase.OPEN
+        if any(word in json.dumps(shown, ensure_ascii=False) for word in PERSONAL):
+            assert play.at - decided_at < SETTINGS.name_s
+            assert play.lane.phase is not Phase.IDLE or not gate
+
+
+def test_a_view_of_a_lane_needs_no_memory() -> None:
+    for phase in Phase:
+        assert view(replace(Lane(), phase=phase), Memory(), Devices(), None, SETTINGS, 0.0)["head"]["ja"]
