@@ -42,7 +42,9 @@ def write_past(layout: Layout) -> str:
                 row = SaleRow(sale=f"before-{number}", customer=HANAKO, amount_minor=amount, currency="JPY",
                               paid_on="settlement", device="till-1", sold=times.text(when), day=day, posted_by="demo-pos",
                               fingerprint="", points=0, unclaimed=None, void=None, voided=None)  # fmt: skip
-                sales.add(journal.db, row, [(product, product, category, pieces, amount)], [("cash", amount, "settlement")])
+                sales.add(
+                    journal.db, row, [(product, product, category, pieces, amount)], [("cash", amount, "settlement")]
+                )
     finally:
         journal.close()
     return session

@@ -233,7 +233,10 @@ async def test_a_void_stands_in_the_trace(client, store, beacons):
 @pytest.mark.row("B1")
 async def test_a_sale_is_read_back(client, store):
     lines = [{"product": "4901", "name": "Cup", "category": "tableware", "quantity": 3, "amount_minor": 3000}]
-    tenders = [{"method": "cash", "amount_minor": 1000, "paid_on": "settlement"}, {"method": "card", "amount_minor": 2000, "paid_on": "settlement"}]
+    tenders = [
+        {"method": "cash", "amount_minor": 1000, "paid_on": "settlement"},
+        {"method": "card", "amount_minor": 2000, "paid_on": "settlement"},
+    ]
     await post(client, lines=lines, tenders=tenders, device="till-2")
     read = (await client.get("/api/v1/sales/S-1")).json()
     assert (read["lines"], read["tenders"], read["device"]) == (lines, tenders, "till-2")
