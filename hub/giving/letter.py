@@ -110,7 +110,6 @@ def letter(parcel: Parcel, sender: Sender, now: datetime) -> EmailMessage:
     made["Date"] = format_datetime(now)
     made["Message-ID"] = message_id(parcel.secret, sender.address)
     made["Auto-Submitted"] = "auto-generated"
-    made["Content-Language"] = language
     mailto = f"<mailto:{sender.address}?subject=unsubscribe>"
     made["List-Unsubscribe"] = f"<{stop}>, {mailto}" if stop else mailto
     if stop:
@@ -124,6 +123,7 @@ def letter(parcel: Parcel, sender: Sender, now: datetime) -> EmailMessage:
     html.add_related(
         png(parcel.coupon), "image", "png", cid=f"<{picture}>", filename="coupon.png", disposition="inline"
     )
+    made["Content-Language"] = language  # last: what is content so far would move into its first part
     return made
 
 
@@ -157,9 +157,10 @@ def png(text: str) -> bytes:
 
 
 def one_line(text: str) -> str:
-    """What people have written, for a header: no control characters, no line ends, at most 100 characters."""
+    """What people have written, for a header: no control characters, no line ends, at most 100 characters. And no encoded words
+    (RFC 2047): `email` reads them when a header is set, line ends in them and all."""
     plain = "".join(" " if unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp") else sign for sign in text)
-    return " ".join(plain.split())[:100]
+    return " ".join(plain.split())[:100].replace("=?", "= ?")
 
 
 def _mailbox(name: str, address: str) -> Address:

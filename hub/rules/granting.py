@@ -57,8 +57,8 @@ class Grant:
 
     @property
     def electronic(self) -> tuple[Way, ...]:
-        """How it is brought to her when it is not on paper, or the paper has failed."""
-        return tuple(way for way in self.ways if way in ELECTRONIC) or ("app",)
+        """How it is brought to her when it is not on paper, or the paper has failed; none: as [giving] of the settings says."""
+        return tuple(way for way in self.ways if way in ELECTRONIC)
 
 
 @dataclass(frozen=True, slots=True)
