@@ -8,7 +8,7 @@ from typing import Any
 
 _RECORD = ("customer", "name", "gender", "born", "phone", "email", "language", "visits", "spent_minor AS spent", "points",
            "rank", "main_clerk", "note", "preferences", "terminal_payments", "exits")  # fmt: skip
-BY_SALE = ("sale_line", "sale_tender", "exit_code", "redemption")
+BY_SALE = ("sale_line", "sale_tender", "exit_code", "redemption", "owed")
 BY_VISIT = ("presence", "trace")
 BY_CART = ("cart_line", "payment")
 SECRETS = frozenset({"identity_key", "hash", "code_hash", "session_hash", "secret", "auth", "p256dh", "endpoint"})
@@ -105,6 +105,7 @@ def everything(db: Connection, customer: str) -> dict[str, list[dict[str, Any]]]
         _add(found, db, table, "visit IN (SELECT visit FROM visit WHERE customer = ?)", customer)
     for table in BY_CART:
         _add(found, db, table, "cart IN (SELECT cart FROM cart WHERE customer = ?)", customer)
+    _add(found, db, "incentive_part", "coupon IN (SELECT coupon FROM incentive WHERE customer = ?)", customer)
     _add(found, db, "alert_clerk", "alert IN (SELECT alert FROM alert WHERE customer = ?)", customer)
     _add(found, db, "cart_line", "cart IN (SELECT cart FROM cart WHERE customer = ?)", customer)
     return found
