@@ -83,6 +83,10 @@ class LaneSettings(Section):
     """How long the gate stays open for the passage."""
     busy_s: Seconds = 120.0
     """So long a scan whose end was not reported blocks its code at other lanes."""
+    call_group: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    """A group of clerks who are called to a lane. None: the group of `alerts.escalate_to`."""
+    call_expire_s: Seconds = 180.0
+    """So long a call waits for a clerk; then the lane's display says that nobody came."""
 
 
 class AlertSettings(Section):

@@ -90,7 +90,7 @@ class Answered:
     """The hub tells what has become of a call."""
 
     call: str
-    state: Literal["coming", "served", "nobody"]
+    state: Literal["called", "coming", "served", "nobody"]
     name: str = ""
 
 
@@ -190,7 +190,7 @@ def _answered(calls: Calls, event: Answered, now: float, policy: CallPolicy) -> 
     call = next((each for each in calls.open if each.call == event.call), None)
     if call is None:
         return calls, ()
-    if event.state != "coming":
+    if event.state in ("served", "nobody"):
         again = (replace(each, due=now + policy.again_s) if REASON_OF[each.device] == call.reason else each
                  for each in calls.troubles)  # fmt: skip
         calls = replace(calls, troubles=tuple(again))

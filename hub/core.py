@@ -18,6 +18,8 @@ from hub.fleet import Fleet
 from hub.forgetting import Forgetting
 from hub.giving.giving import Giving
 from hub.grants import Grants
+from hub.lane_calls import LaneCalls
+from hub.lane_reports import LaneReports
 from hub.members.secrets import SESSION_DAYS
 from hub.members.terminals import Terminals
 from hub.offers.offering import Offers
@@ -73,6 +75,8 @@ class Hub:
         self.passages = Passages(settings.store.zone, self.grants, self.counters, self.giving.on_settled)
         self.scans = Scans(settings, keys.public, policy, self.passages, self.grants, self.counters)
         self.purchases = Purchases(settings, keys, policy, self.counters, self.passages.on_sale)
+        self.lane_calls = LaneCalls(settings, self.places, self.counters)
+        self.lane_reports = LaneReports(settings.store.zone, self.counters)
         self.exit_numbers = ExitNumbers(settings, keys, self.counters)
         self.rank_run = RankRun(settings.store.zone, policy, self.counters)
         self.offers = Offers(settings.store.zone, policy, self.counters, self.requests.recommend)
@@ -99,8 +103,11 @@ class Hub:
             "lane_printed": self.passages.on_printed,
             "lane_opened": self.passages.on_opened,
             "lane_passage": self._on_passage,
-            "alert_answer": self.requests.on_answer,
-            "clerk_status": self.requests.on_clerk_status,
+            "lane_shown": self.lane_reports.on_shown,
+            "lane_incident": self.lane_reports.on_incident,
+            "lane_call": self.lane_calls.on_call,
+            "alert_answer": self._on_answer,
+            "clerk_status": self._on_clerk_status,
             "coupon_kept": self._on_kept,
             "sensing_answer": self.sensing.on_answer,
             "agent_status": self._on_agent_status,
@@ -124,6 +131,14 @@ class Hub:
         self.passages.on_passage(message, tx)
         assert isinstance(message.data, LanePassage)
         self.carts.on_passage(message.data.scan, tx)
+
+    def _on_answer(self, message: Message, tx: Tx) -> None:
+        if not self.lane_calls.on_answer(message, tx):
+            self.requests.on_answer(message, tx)
+
+    def _on_clerk_status(self, message: Message, tx: Tx) -> None:
+        self.requests.on_clerk_status(message, tx)
+        self.lane_calls.on_clerk_status(message, tx)
 
     def _on_kept(self, message: Message, tx: Tx) -> None:
         assert isinstance(message.data, CouponKept)
@@ -159,6 +174,7 @@ class Hub:
     def tick(self, tx: Tx) -> None:
         """What time brings: alerts that are over, alerts to be sent again, ranks of a new day."""
         self.requests.tick(tx)
+        self.lane_calls.tick(tx)
         self.sensing.tick(tx)
         self.offers.tick(tx)
         self.giving.tick(tx)
@@ -173,6 +189,7 @@ class Hub:
         self.payments.clean(tx)
         self.carts.clean(tx)
         self.exit_numbers.clean(tx)
+        self.lane_calls.clean(tx, self.settings.trace_days)
         self.giving.clean(tx)
         self.arrivals.clean(tx)
         self.grants.clean(tx)

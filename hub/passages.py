@@ -13,10 +13,11 @@ from zoneinfo import ZoneInfo
 from contract.envelope import Message
 from contract.payloads import IncentiveSettled, LaneOpened, LanePassage, LanePrinted, LaneRefused
 from delivery.engine import Tx
-from hub.database import lanes, sales, times, visits
+from hub.database import lane_calls, lanes, sales, times, visits
+from hub.database.lane_calls import IncidentRow
 from hub.database.lanes import IncentiveRow, ScanRow
 from hub.database.sales import SaleRow
-from hub.days import recent_day
+from hub.days import recent_day, store_day
 from hub.grants import Grants
 from hub.saying import count, decided, heard, say
 
@@ -89,6 +90,7 @@ class Passages:
             # Two lanes that were alone each let the same code through once: seen here, and the incentive is given once.
             count(tx, self._counters, "codes_passed_twice")
             decided(tx, scan.visit, message.id, "twice", "this code had been used: nothing is given a second time")
+            self._twice(tx, scan, message)
             return
         count(tx, self._counters, "exits")
         row = self._grants.on_passed(tx, scan, message.id)
@@ -96,6 +98,16 @@ class Passages:
             if passage.offline and row.paper == "":  # the lane had no decision, so it printed nothing
                 lanes.paper(tx.db, row.coupon, "", "electronic")
             self._settle(tx, scan, row, "committed", message.id, "passed")
+
+    def _twice(self, tx: Tx, scan: ScanRow, message: Message) -> None:
+        code = sales.code(tx.db, scan.code)
+        first = lanes.scan(tx.db, code.scan) if code is not None and code.scan is not None else None
+        where = f"{first.agent}/{first.lane}" if first is not None else "another lane"
+        detail = f"code {scan.code} of sale {scan.sale} was used at {where} already; this lane was alone"
+        lane_calls.add_incident(tx.db, IncidentRow(
+            message.id, scan.agent, scan.lane, "code_twice", "exit", 1, scan.scan, detail, times.text(tx.utc),
+            store_day(tx.utc, self._zone)))  # fmt: skip
+        count(tx, self._counters, "lane_incidents_code_twice")
 
     def release(self, tx: Tx, scan: ScanRow, passage: str, why: str, cause: str) -> None:
         """A scan ended without a passage: its code is free again."""

@@ -165,10 +165,11 @@ class LaneCall(Payload):
 
 
 class LaneCallAnswered(Payload):
-    """What became of a call: a clerk is on the way, was there, or nobody came in time. The display says so."""
+    """What became of a call: a clerk is on the way, was there, or nobody came in time; `called`: who was on the way has given it
+    back. The display says so."""
 
     call: Id
-    state: Literal["coming", "served", "nobody"]
+    state: Literal["called", "coming", "served", "nobody"]
     clerk_name: Text = ""
 
 

@@ -135,4 +135,33 @@ LATER: tuple[Migration, ...] = (
         ALTER TABLE sale_tender ADD COLUMN device TEXT NOT NULL DEFAULT '';
         """,
     ),
+    # Calls of lanes for a clerk; who passed a lane without having been let through.
+    (
+        "hub-18",
+        """
+        CREATE TABLE lane_call (
+            alert TEXT PRIMARY KEY, agent TEXT NOT NULL, lane TEXT NOT NULL, call TEXT NOT NULL,
+            reason TEXT NOT NULL, detail TEXT NOT NULL, since TEXT NOT NULL, day TEXT NOT NULL,
+            state TEXT NOT NULL, holder TEXT, outcome TEXT, revision INTEGER NOT NULL,
+            raised TEXT NOT NULL, expires TEXT NOT NULL, changed TEXT NOT NULL, sent TEXT NOT NULL,
+            cause TEXT                                   -- message that its newest state comes from
+        ) WITHOUT ROWID;
+        CREATE INDEX lane_call_open ON lane_call (raised) WHERE state IN ('offered', 'accepted', 'declined');
+        CREATE INDEX lane_call_by_change ON lane_call (changed);
+        CREATE INDEX lane_call_by_day ON lane_call (day);
+        CREATE TABLE lane_call_clerk (
+            alert TEXT NOT NULL REFERENCES lane_call ON DELETE CASCADE, clerk TEXT NOT NULL,
+            declined INTEGER NOT NULL DEFAULT 0,
+            PRIMARY KEY (alert, clerk)
+        ) WITHOUT ROWID;
+        CREATE INDEX lane_call_clerk_by_clerk ON lane_call_clerk (clerk);
+        CREATE TABLE lane_incident (
+            id TEXT PRIMARY KEY, agent TEXT NOT NULL, lane TEXT NOT NULL,
+            kind TEXT NOT NULL,                          -- tailgating, wrong_way, both_ways, obstacle, forced, code_twice
+            direction TEXT, count INTEGER NOT NULL, scan TEXT, detail TEXT NOT NULL,
+            seen TEXT NOT NULL, day TEXT NOT NULL
+        ) WITHOUT ROWID;
+        CREATE INDEX lane_incident_by_day ON lane_incident (day, seen);
+        """,
+    ),
 )
