@@ -32,10 +32,11 @@ from hub.database import customers, lanes, sales, times, visits
 from hub.database.customers import Customer
 from hub.database.lanes import IncentiveRow, ScanRow
 from hub.database.sales import CodeRow, SaleRow
-from hub.days import plausible, recent_day
+from hub.days import plausible, recent_day, store_day
 from hub.grants import Grants
 from hub.money import money
 from hub.passages import Passages
+from hub.ranking import way_up
 from hub.rules.policy import Policy
 from hub.saying import count, decided, heard, sale_hop, say
 
@@ -143,12 +144,14 @@ class Scans:
         cause, row = self._grants.reserve(tx, asked.customer, asked.sale, code=code.code, scan=asked.message.id,
                                           named=asked.scan.sale, visit=asked.visit)  # fmt: skip
         lines = self._receipt(tx, asked, row) if row is not None else []
-        show = lane_words.show(self._policy().messages, asked.customer, row)
+        policy, who, store = self._policy(), asked.customer, self._settings.store
+        up = way_up(tx.db, who.customer, policy.ranking, store_day(tx.utc, store.zone)) if who else None
         decision = LaneDecision(
             scan=asked.message.id,
             outcome="open",
             incentive=coupons.as_message(row, lines) if row else None,
-            show=show,
+            show=lane_words.show(policy.messages, who, row),
+            screen=lane_words.screen(policy.messages, who, row, up, store.currency),
             open_s=self._settings.lane.open_s,
         )
         sales.hold_code(tx.db, code.code, asked.message.id)
