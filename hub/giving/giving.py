@@ -15,7 +15,7 @@ from config.hub_settings import HubSettings
 from contract.envelope import Message
 from contract.payloads import CouponKept
 from delivery.engine import Tx
-from hub.database import coupons, customers, givings, lanes, times
+from hub.database import coupons, customers, givings, lanes, push_subscriptions, times
 from hub.database.givings import GivenRow, GivingRow
 from hub.database.lanes import IncentiveRow
 from hub.giving.coupon import as_message, state_of
@@ -108,7 +108,8 @@ class Giving:
             self.look_at(tx, coupon)
 
     def clean(self, tx: Tx) -> None:
-        """Old rows go; call now and then."""
+        """Old rows go, and subscriptions of who does not agree to notifications any more; call now and then."""
+        push_subscriptions.without_consent(tx.db)
         givings.forget(tx.db, times.text(tx.utc - timedelta(days=self._settings.kept_days)), 1000)
 
     # --- her terminals

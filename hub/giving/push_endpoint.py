@@ -40,7 +40,7 @@ def checked(endpoint: str, services: Iterable[str], ports: Iterable[int] = (443,
         raise EndpointRefused("the address is too long, or has signs that no address has")
     try:
         parts = urlsplit(endpoint)
-        host, port = parts.hostname or "", parts.port or 443
+        host, port = parts.hostname or "", 443 if parts.port is None else parts.port
     except ValueError:
         raise EndpointRefused("is no address") from None
     if parts.scheme != "https" or "@" in parts.netloc or "\\" in endpoint:
@@ -90,7 +90,7 @@ class Wire:
         The name is resolved once, all its addresses are looked at, and the connection goes to one that was looked at: a name
         that changes between two looks leads nowhere else. Raises PushTrouble.
         """
-        host, port = parts.hostname or "", parts.port or 443
+        host, port = parts.hostname or "", 443 if parts.port is None else parts.port
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         lines = [f"POST {path} HTTP/1.1", f"Host: {parts.netloc}", f"Content-Length: {len(body)}", "Connection: close",
                  *(f"{name}: {value}" for name, value in headers.items())]  # fmt: skip

@@ -78,10 +78,15 @@ def leave(store: Store, *, paper: str = "failed", customer: str | None = "C0001"
     """She buys, scans, the paper comes to this end, she passes; the coupon."""
     scan = f"scan-{sale}"
     said = store.scan(store.sell(sale, 3000, customer).exit_code, sale=sale, id=scan)
-    coupon = said[0].data.incentive.coupon
+    coupon = decided(said, scan)
     store.printed(coupon, paper, scan=scan)
     store.passage(scan=scan)
-    return str(coupon)
+    return coupon
+
+
+def decided(said: list, scan: str) -> str:
+    """The coupon of the decision on this scan; what is unacknowledged is said again beside it."""
+    return str(next(m.data.incentive.coupon for m in said if m.channel.name == "lane_decision" and m.data.scan == scan))
 
 
 def agrees(store: Store, *purposes: str, customer: str = "C0001") -> None:
