@@ -103,8 +103,21 @@ class ClerkMessages(Section):
         return self
 
 
+class Periods(Section):
+    """How the time is called in which a customer may reach her next rank; where nothing begins anew, nothing is said."""
+
+    this_month: Words = Words(ja="今月", en="this month")
+    this_year: Words = Words(ja="今年", en="this year")
+
+
+_RANK_PLACES = ("name", "rank", "period", "amount", "visits")
+
+
 class LaneMessages(Section):
-    """What a lane's display shows. Places: {name} of the customer, {title} of the incentive."""
+    """What a lane's display shows. Places: {name} of the customer, {title} of the incentive.
+
+    On the way to the next rank: {rank} is its name, {amount} or {visits} what is missing, {period} as in `period`.
+    """
 
     thanks: Words
     thanks_coupon: Words
@@ -114,13 +127,28 @@ class LaneMessages(Section):
     unknown_sale: Words
     expired: Words
     not_valid: Words
+    gift: Words = Words(ja="次回のお買い物に「{title}」", en="For your next purchase: {title}")
+    gift_points: Words = Words(ja="「{title}」を差し上げます", en="You receive: {title}")
+    rank_by_money: Words = Words(
+        ja="{period}あと{amount}のご購入で、{rank}会員になられます。", en="{amount} more {period} and you reach {rank}."
+    )
+    rank_by_visits: Words = Words(
+        ja="{period}あと{visits}回のご購入で、{rank}会員になられます。",
+        en="{visits} more purchases {period} and you reach {rank}.",
+    )
+    rank_by_one_visit: Words = Words(
+        ja="{period}あと1回のご購入で、{rank}会員になられます。", en="One more purchase {period} and you reach {rank}."
+    )
+    period: Periods = Periods()
 
     @model_validator(mode="after")
     def _places(self) -> LaneMessages:
         for key in type(self).model_fields:
-            words: Words = getattr(self, key)
+            words = getattr(self, key)
+            if isinstance(words, Periods):
+                continue
             for text in (words.ja, words.en):
-                check_places(text, ("name", "title"))
+                check_places(text, _RANK_PLACES if key.startswith("rank_") else ("name", "title"))
         return self
 
 

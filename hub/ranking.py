@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from delivery.engine import Tx
 from hub.database import ranks
 from hub.days import store_day
+from hub.rules.next_rank import NextRank, next_rank
 from hub.rules.policy import Policy
 from hub.rules.ranks import Ranked, Ranking, Standing, span_days
 from hub.saying import count
@@ -41,6 +42,14 @@ def rerank(
     if needless:
         ranks.forget_imported(db, needless)
     return moved
+
+
+def way_up(db: Connection, customer: str, ranking: Ranking, today: str) -> NextRank | None:
+    """How far it is for a customer to the next rank; None when there is none, or nothing simple to say of it."""
+    for row in ranks.of(db, [customer], [span_days(span, today) for span in ranking.spans]):
+        spans = dict(zip(ranking.spans, row.spans, strict=True))
+        return next_rank(ranking, Standing(row.spent_minor, row.visits, spans, row.imported, row.imported_on), today)
+    return None
 
 
 class RankRun:
