@@ -25,6 +25,10 @@ NUMBERS_PER_S, NUMBERS_BURST = 0.25, 5.0
 NUMBER_KEPT = timedelta(hours=1)
 """A number that was used here is remembered so long, without its code; the hub knows it for good."""
 
+AWAY_S = 10.0
+"""What the hub leaves unanswered for so long shows that it is away for more than a restart. Before that, a customer is better
+served by some patience (`LanePolicy.decide_s`): it may bring her decision and her paper."""
+
 Take = Callable[[CodeAccepted, Tx, float], None]
 
 
@@ -58,7 +62,8 @@ class LaneEntry:
             self._store.use(claims.code_id, claims.expires, tx.utc)
             data = LaneScan(code_id=claims.code_id, sale=claims.sale, code=text, by=by, scanned=tx.utc)
             message = tx.send("lane_scan", data, lane=self._lane)
-            self._take(CodeAccepted(message, claims.code_id, engine.is_behind(self._decide_s)), tx, t)
+            late = engine.is_behind(max(AWAY_S, self._decide_s))
+            self._take(CodeAccepted(message, claims.code_id, late), tx, t)
         self._counters["scans"] += 1
         self._counters[f"scans_by_{by}"] += 1
 

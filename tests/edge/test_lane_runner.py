@@ -15,7 +15,7 @@ from devices.gate_events import FireAlarm, Intrusion, NotPassed, Passage
 from devices.gate_map import GateCounters, Outcome
 from devices.printer import OutputComplete
 from devices.printer_job import Evidence, JobState
-from edge import lane_work
+from edge import lane_entry, lane_work
 from edge.lane_types import CodeAccepted, Phase
 from tests.edge.lane_bench import Bench, exit_code, scan
 from tests.edge.lane_ways import COUPON
@@ -259,17 +259,20 @@ async def test_a_damaged_row_does_not_keep_a_lane_from_starting(tmp_path: Path) 
 
 
 @pytest.mark.row("C3")
-async def test_while_the_hub_is_away_only_the_first_customer_waits_for_it(tmp_path: Path) -> None:
+async def test_while_the_hub_is_away_only_the_first_customers_wait_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane_entry, "AWAY_S", 0.5)
     late: list[bool] = []
-    async with Bench(tmp_path, decide_s=0.2) as bench:
+    async with Bench(tmp_path, decide_s=0.3) as bench:
         bench.runner.on_step = lambda event, _: late.append(event.late) if isinstance(event, CodeAccepted) else None
-        for count in (1, 2):
+        for count in (1, 2, 3):
             bench.runner.on_scan(scan(exit_code()))
             await bench.until(lambda: bench.phase is Phase.OPEN)
             bench.runner.put(passed(bench.devices.opened[-1], count))
             await bench.until(lambda: bench.phase is Phase.IDLE)
-        assert late == [False, True]
-        assert bench.names() == 2 * ["scan", "opened", "passage"]
+        assert (late[0], late[-1]) == (False, True)
+        assert bench.names() == 3 * ["scan", "opened", "passage"]
 
 
 @pytest.mark.row("B9")
