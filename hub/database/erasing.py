@@ -12,7 +12,7 @@ from hub.database import whole
 ANONYMISED = {
     "sale": "customer = NULL, unclaimed = NULL, fingerprint = ''",
     "coupon": "customer = NULL, state = CASE state WHEN 'offered' THEN 'withdrawn' ELSE state END",
-    "incentive": "customer = NULL",
+    "incentive": "customer = NULL, because = ''",
 }
 """Rows that stay, for the books: money, and coupons that are given or used. All other tables with a column `customer` lose hers."""
 OWN_ORDER = ("customer", "erasure", "scan")
