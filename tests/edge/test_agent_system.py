@@ -154,7 +154,7 @@ async def test_a_lane_alone_that_may_not_open_stays_closed(tmp_path: Path) -> No
         await keys_known(agent)
         shop.hub.answers = False
         await shop.show()
-        await shop.told("scan", "passage not_passed")
+        await shop.told("scan", "passage not_passed", "call")
         assert agent.lanes["1"].counters["clerk_called"] == 1
         assert await shop.pulses() == 0
 
