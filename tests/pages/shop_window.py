@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -66,10 +67,10 @@ def served(config: dict[str, Any]) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """A headless Chromium with a new, empty profile."""
+async def chromium(*more: str) -> AsyncIterator[Browser]:
+    """A headless Chromium with a new, empty profile; `more` are flags."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=_FLAGS)
+        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*_FLAGS, *more])
         try:
             yield browser
         finally:
@@ -92,6 +93,13 @@ async def spied(page: Page, what: str) -> list[Any]:
     """What a spy has seen: `vibrated`, `tones`, `violations`, `errors`."""
     seen: list[Any] = await page.evaluate(f"window.spied.{what}")
     return seen
+
+
+async def until(page: Page, holds: str, within_s: float = 15.0) -> None:
+    """Waits until an expression is true in the page. (`wait_for_function` needs eval, which the pages' policy forbids.)"""
+    async with asyncio.timeout(within_s):
+        while not await page.evaluate(f"async () => Boolean({holds})"):  # noqa: ASYNC110  # a page is no task of ours
+            await asyncio.sleep(0.03)
 
 
 async def sign_in(page: Page, address: str, clerk: str, password: str) -> None:

@@ -22,6 +22,7 @@ from delivery.engine import Tx
 from tests.hub.conftest import SHIPPED, Store
 from tests.members.conftest import serving
 from tests.pages.shop_window import phone, spied
+from tests.pages.shop_window import until as in_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -196,8 +197,8 @@ async def test_without_the_hub_the_card_and_the_coupons_are_there(
     say(hub, "member_coupon", coupon_of(customer), customer)
     await until_heard(hub, "coupon_kept")
     await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    await page.wait_for_function("async () => (await (await caches.open('instore-member-1')).keys()).length >= 15")
-    await page.wait_for_function("() => JSON.parse(localStorage['instore.member']).coupons[0].svg !== undefined")
+    await in_page(page, "(await (await caches.open('instore-member-3')).keys()).length >= 35")
+    await in_page(page, "JSON.parse(localStorage['instore.member']).coupons[0].svg !== undefined")
     code = await read_code(page)
     await context.set_offline(True)
     await page.reload()

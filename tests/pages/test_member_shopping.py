@@ -14,7 +14,7 @@ from hub.shopping.products import import_products
 from tests.hub.conftest import SHIPPED, Store
 from tests.members.conftest import serving
 from tests.members.test_gateway import frame
-from tests.pages.shop_window import phone, spied
+from tests.pages.shop_window import phone, spied, until
 from tests.pages.test_member_page import read_code, register, shoot
 from tests.shopping.conftest import COLA, MUG, PRODUCTS
 
@@ -116,7 +116,7 @@ async def test_pay_show_the_code_and_it_is_gone_once_read(page: Page, hub: Store
     await expect(page.locator("#exit-code")).to_be_visible()
     await expect(page.locator("#exit-coupon")).to_contain_text("200円引きクーポン")
     await page.locator("#exit-code").scroll_into_view_if_needed()
-    await page.wait_for_function("document.getElementById('exit-code').naturalWidth > 0")
+    await until(page, "document.getElementById('exit-code').naturalWidth > 0")
     codes = [text for text in await read_code(page) if text.startswith("IS1:")]
     await shoot(page, "exit-code")
     (sale,) = hub.one("SELECT sale FROM sale")

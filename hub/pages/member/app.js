@@ -277,6 +277,10 @@ on("arrival", "click", () => {
   open(app.arrived);
 });
 on("coupon-close", "click", close);
+on("coupon-read", "click", () => {
+  app.tab = "shop";
+  shopping.readCoupon();
+});
 on("coupon", "cancel", close);
 on("notify", "click", () => (push.state === "none" || push.state === "unknown" ? signals.askToNotify() : push.begin()).then(draw));
 on("notify-end", "click", () => push.end().then(draw));

@@ -4,8 +4,8 @@ import { $, make, picture, set } from "../shared/dom.js";
 
 export class ExitView {
   // `on` has choose(form)
-  constructor({ shop, exit, nfc, shelf, on }) {
-    Object.assign(this, { _shop: shop, _exit: exit, _nfc: nfc, _shelf: shelf, _on: on, _drawn: "", _given: "" });
+  constructor({ shop, exit, nfc, camera, shelf, on }) {
+    Object.assign(this, { _shop: shop, _exit: exit, _nfc: nfc, _camera: camera, _shelf: shelf, _on: on, _drawn: "", _given: "" });
   }
 
   draw(words, { me, tab, now }) {
@@ -88,13 +88,15 @@ export class ExitView {
     set("exit-points", words.say("points", words.number(me.points)));
     const since = this._exit.readAt - 3000;
     const given = this._shelf().rows(now).filter((each) => each.changed >= since && each.state === "offered");
+    $("exit-coupon-read").hidden = cart.exit_code === "used" || this._camera.open || given.length > 0;
+    set("exit-coupon-read", words.say("coupon_read"));
     const as = JSON.stringify([words.language, given.map((each) => [each.coupon, each.revision])]);
     if (this._given === as) return;
     this._given = as;
-    $("exit-given").replaceChildren(...given.map((each) => make("li", {},
+    $("exit-given").replaceChildren(...given.map((each) => make("li", {}, make("button", { type: "button", onclick: () => this._on.open(each.coupon) },
       make("small", { textContent: words.say("given") }),
       make("strong", { textContent: words.of(each.title) }),
       each.text === null ? null : make("span", { textContent: words.of(each.text) }),
-      make("small", { textContent: each.from > now ? words.say("from", words.day(each.from)) : words.say("until", words.day(each.until)) }))));
+      make("small", { textContent: each.from > now ? words.say("from", words.day(each.from)) : words.say("until", words.day(each.until)) })))));
   }
 }

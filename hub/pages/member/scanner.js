@@ -6,15 +6,17 @@ const COUPON = /^COUPON:([A-Za-z0-9][A-Za-z0-9_.-]{0,63})$/;
 const OURS = /^(IS1|MEMBER):/; // an exit code, a member card: neither is a product
 const SHOWN_MS = 6000;
 
-// `said` is what the last code brought: {kind: added, unknown, coupon, not_product, trouble; …}, or null.
+// `said` is what the last code brought: {kind: added, problem, coupon, not_product, not_coupon, trouble; …}, or null.
 export class Scanner {
-  constructor({ api, shop, signals, draw }) {
-    Object.assign(this, { _api: api, _shop: shop, _signals: signals, _draw: draw, said: null, _timer: null });
+  // `leaving()`: whether she is at the exit, where only a coupon is meant; `claimed()` hears of one.
+  constructor({ api, shop, signals, draw, leaving, claimed }) {
+    Object.assign(this, { _api: api, _shop: shop, _signals: signals, _draw: draw, _leaving: leaving, _claimed: claimed, said: null, _timer: null });
   }
 
   async read(text) {
     const coupon = COUPON.exec(text);
     if (coupon !== null) await this._claim(coupon[1]);
+    else if (this._leaving()) this._say({ kind: "not_coupon" }, false);
     else if (OURS.test(text)) this._say({ kind: "not_product" }, false);
     else await this._add(text);
   }
@@ -41,6 +43,7 @@ export class Scanner {
   async _claim(code) {
     try {
       this._say({ kind: "coupon", words: await this._api.claimCoupon(code) }, true);
+      this._claimed();
     } catch (trouble) {
       if (!(trouble instanceof Trouble)) throw trouble;
       const [problem] = trouble.problems;

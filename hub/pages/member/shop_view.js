@@ -6,10 +6,10 @@ const TROUBLES = { refused: "camera_refused", none: "camera_none", busy: "camera
 
 export class ShopView {
   constructor({ shop, camera, scanner, exit }) {
-    Object.assign(this, { _shop: shop, _camera: camera, _scanner: scanner, _exit: exit, _drawn: "" });
+    Object.assign(this, { _shop: shop, _camera: camera, _scanner: scanner, _exit: exit, _drawn: "", _counts: new Map(), _of: null });
   }
 
-  draw(words, tab) {
+  draw(words, tab, leaving) {
     const { stage, cart, problem, away } = this._shop;
     const paid = stage === "paid";
     const listing = stage === "empty" || stage === "open";
@@ -31,7 +31,7 @@ export class ShopView {
     set("product-add", words.say("add_product"));
     $("shop-empty").hidden = stage !== "empty" || this._camera.open;
     for (const step of ["scan", "pay", "exit"]) set(`step-${step}`, words.say(`step_${step}`));
-    this._finder(words, listing);
+    this._finder(words, listing || leaving, leaving);
     this._sums(words, stage, cart);
     this._bar(words, stage, cart, tab);
     this._paying(words, stage);
@@ -40,7 +40,7 @@ export class ShopView {
 
   // --- the camera
 
-  _finder(words, listing) {
+  _finder(words, listing, leaving) {
     const { state, open, hasLight, light } = this._camera;
     $("finder").hidden = !open || !listing;
     $("finder").dataset.state = state;
@@ -55,9 +55,9 @@ export class ShopView {
     const tell = {
       added: () => words.say("added", words.of(said.line.name), said.line.quantity, this._money(words, said.line.price_minor)),
       problem: () => words.of(said.problem), coupon: () => words.of(said.words),
-      not_product: () => words.say("not_product"), trouble: () => words.say("failed"),
+      not_product: () => words.say("not_product"), not_coupon: () => words.say("not_coupon"), trouble: () => words.say("failed"),
     };
-    set("finder-said", said === null ? words.say(state === "starting" ? "camera_starting" : "camera_hint") : tell[said.kind]());
+    set("finder-said", said === null ? words.say(state === "starting" ? "camera_starting" : leaving ? "camera_hint_coupon" : "camera_hint") : tell[said.kind]());
     $("finder-said").dataset.kind = said === null ? "hint" : ["added", "coupon"].includes(said.kind) ? "good" : "bad";
   }
 
@@ -79,19 +79,25 @@ export class ShopView {
     const as = JSON.stringify([words.language, cart.lines, cart.taxes, cart.prices_include_tax, fixed]);
     if (this._drawn === as) return;
     this._drawn = as;
-    $("lines").replaceChildren(...cart.lines.map((line) => this._line(words, line, fixed)));
+    const before = this._counts;
+    this._counts = new Map(cart.lines.map(({ product, quantity }) => [product, quantity]));
+    const grown = cart.cart === this._of ? cart.lines.find(({ product, quantity }) => quantity > (before.get(product) ?? 0)) : undefined;
+    this._of = cart.cart;
+    $("lines").replaceChildren(...cart.lines.map((line) => this._line(words, line, fixed, line === grown)));
+    if (this._camera.open) $("lines").querySelector(".grown")?.scrollIntoView({ block: "nearest" });
     const rate = ({ tax_per_mille: rate, taxed_minor: taxed, tax_minor: tax }) => [
       make("dt", { textContent: words.say("tax_rate", words.number(rate / 10), this._money(words, taxed)) }),
       make("dd", { textContent: words.say(cart.prices_include_tax ? "tax_in" : "tax_on", this._money(words, tax)) })];
     $("shop-sums").replaceChildren(...(cart.taxes ?? []).flatMap(rate));
   }
 
-  _line(words, { product, name, quantity, price_minor: price, amount_minor: amount }, fixed) {
+  _line(words, line, fixed, grown) {
+    const { product, name, quantity, price_minor: price, amount_minor: amount } = line;
     const title = words.of(name);
     const button = (what, text, act, label) => Object.assign(
       make("button", { type: "button", textContent: text, hidden: fixed, onclick: act, ariaLabel: label }), { name: what });
     const shop = this._shop;
-    const line = make("li", {},
+    const row = make("li", { className: grown ? "grown" : "" },
       make("strong", { textContent: title }),
       make("b", { className: "amount", textContent: this._money(words, amount) }),
       make("span", { className: "price", textContent: words.say("each", this._money(words, price)) }),
@@ -100,8 +106,8 @@ export class ShopView {
         button("less", "−", () => shop.quantity(product, quantity - 1), words.say("less", title)),
         make("b", { className: "quantity", textContent: `${fixed ? "×" : ""}${quantity}` }),
         button("more", "+", () => shop.quantity(product, quantity + 1), words.say("more", title))));
-    line.dataset.product = product;
-    return line;
+    row.dataset.product = product;
+    return row;
   }
 
   // --- what she can do now, below her thumb

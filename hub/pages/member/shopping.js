@@ -21,12 +21,26 @@ export class Shopping {
       on: { draw, taken: (answer) => this.shop.take(answer), read: (cart) => this._read(cart, signals) },
     });
     this.shop = new Shop({ api, draw, exit: this.exit });
-    this.scanner = new Scanner({ api, shop: this.shop, signals, draw });
+    this.scanner = new Scanner({ api, shop: this.shop, signals, draw, leaving: () => this.leaving, claimed: () => this.leaving && this.camera.stop() });
     this.camera = new Camera({ video: $("camera"), onCode: (text) => this.scanner.read(text), draw });
     this._view = new ShopView(this);
-    this._exitView = new ExitView({ shop: this.shop, exit: this.exit, nfc, shelf: () => app.shelf, on: { choose: (form) => this.exit.choose(form), open: on.open } });
+    this._exitView = new ExitView({
+      shop: this.shop, exit: this.exit, nfc, camera: this.camera, shelf: () => app.shelf, on: { choose: (form) => this.exit.choose(form), open: on.open },
+    });
     this._awake = new Awake();
     this._wire(on.on);
+  }
+
+  // A lane has read her code: what is left is the coupon, perhaps on its display.
+  get leaving() {
+    return this.shop.stage === "paid" && this.exit.readAt !== null;
+  }
+
+  // Reads a coupon from a lane's display.
+  readCoupon() {
+    this.scanner.clear();
+    scrollTo(0, 0);
+    this.camera.start();
   }
 
   clear() {
@@ -42,13 +56,13 @@ export class Shopping {
 
   draw(words, now) {
     const { me, tab } = this._app;
-    const working = tab === "shop" && ["empty", "open"].includes(this.shop.stage);
+    const working = tab === "shop" && (["empty", "open"].includes(this.shop.stage) || this.leaving);
     if (this.camera.open && !working) this.camera.stop();
     const bright = tab === "shop" && this.exit.code !== null;
-    document.body.dataset.bright = String(bright);
+    Object.assign(document.body.dataset, { bright: String(bright), leaving: String(tab === "shop" && this.leaving) });
     if (bright || (this.camera.open && working)) this._awake.hold();
     else this._awake.release();
-    this._view.draw(words, tab);
+    this._view.draw(words, tab, this.leaving);
     this._exitView.draw(words, { me, tab, now });
     document.body.dataset.bar = String(!$("shop-bar").hidden || !$("exit-bar").hidden);
   }
@@ -89,6 +103,7 @@ export class Shopping {
     });
     on("paying-cancel", "click", () => shop.stopPaying());
     on("paying-simulated", "click", () => shop.simulate("paid"));
+    on("exit-coupon-read", "click", () => this.readCoupon());
     on("exit-again", "click", () => this.exit.again(shop.cart));
     on("exit-done", "click", () => this.exit.leave(shop.cart));
   }

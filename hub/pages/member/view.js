@@ -206,6 +206,7 @@ export class View {
     const rows = shelf.rows(now);
     $("no-coupons").hidden = rows.length > 0;
     set($("no-coupons-title"), words.say("none"));
+    set("coupon-read", words.say("coupon_read"));
     set($("no-coupons-hint"), words.say("none_hint"));
     const as = JSON.stringify([words.language, rows.map((each) => [each.coupon, each.revision, each.fresh, shelf.stateOf(each, now)])]);
     if (this._drawn.coupons === as) return;
