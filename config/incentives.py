@@ -50,7 +50,7 @@ class ReceiptText(Section):
 
 
 class ByPaying(Section):
-    """What each way of paying brings (row B7): who does more herself gets no less."""
+    """What each way of paying brings (row B7): who does more herself gets no less. A step that is not named is the one below it."""
 
     settlement: Minor = 0
     """Paid at a settlement device."""
@@ -58,6 +58,16 @@ class ByPaying(Section):
     """Paid on the terminal, goods registered elsewhere, or it is not known where."""
     terminal: Minor = 0
     """Goods registered and paid on the terminal."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _below(cls, said: object) -> object:
+        if not isinstance(said, dict):
+            return said
+        filled = {"settlement": 0, **said}
+        filled.setdefault("terminal_payment", filled["settlement"])
+        filled.setdefault("terminal", filled["terminal_payment"])
+        return filled
 
     @model_validator(mode="after")
     def _rises(self) -> ByPaying:

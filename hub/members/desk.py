@@ -17,13 +17,17 @@ from config.hub_settings import HubSettings
 from config.member_settings import Consents
 from config.words import Words
 from delivery.engine import Tx
-from hub.database import consents, members, times
+from hub.database import consents, lanes, members, times
 from hub.database.consents import Purpose
+from hub.days import store_day
 from hub.members import secrets
 from hub.members.claims import Begun, Claims
 from hub.members.fields import Person, Problem, read_person, same_numbers
 from hub.members.picture import member_code, qr_svg
 from hub.saying import count
+
+BROUGHT_MOST = 5
+"""Exits of which her page says what they have brought."""
 
 
 class Refused(Exception):
@@ -147,9 +151,22 @@ class Desk:
             **{name: getattr(profile, name) for name in members.Profile.__slots__ if name != "born"},
             "birth_year": int(profile.born[:4]) if profile.born else None,
             "code": {"text": code, "svg": qr_svg(code)},
+            "brought": self._brought(tx, customer),
             "consents": {purpose.value: purpose in held for purpose in Purpose if self._can(purpose)},
             **self.about(),
         }
+
+    def _brought(self, tx: Tx, customer: str) -> list[dict[str, Any]]:
+        """What her newest exits have brought, newest first; points are in her account (row B8)."""
+        return [
+            {
+                "day": store_day(times.time(row.settled or row.reserved), self._settings.store.zone),
+                "title": {"ja": row.title_ja, "en": row.title_en},
+                "points": row.points,
+                "coupon": row.coupon,
+            }
+            for row in lanes.given_to(tx.db, customer, BROUGHT_MOST)
+        ]
 
     def about(self) -> dict[str, Any]:
         """What anybody may know: the store, and what members are asked for."""
