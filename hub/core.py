@@ -37,6 +37,7 @@ from hub.sensing import Sensing
 from hub.shopping.carts import Carts
 from hub.shopping.exit_numbers import ExitNumbers
 from hub.shopping.payments import Payments
+from hub.shopping.settlement import Settlement
 from hub.visitors import Visitors
 
 COUNTERS_SHOWN = 64
@@ -84,6 +85,7 @@ class Hub:
         self.forgetting = Forgetting(self.requests.withdraw, self.arrivals.forget, self.counters)
         self.sensing = Sensing(settings.sensing, policy, self.requests, self.terminals.is_there, self.counters)
         self.carts = Carts(settings, self.purchases, self.grants, self.terminals.is_there, self.counters)
+        self.settlement = Settlement(settings, self.carts, self.purchases, self.counters)
         self.payments = Payments(settings, self.carts, self.purchases, self.counters)
         self.on_terminal: list[Callable[[str, Tx], None]] = [
             self.offers.on_terminal,

@@ -3,6 +3,7 @@
 POST /api/v1/sales                 201 new, 200 known already; body `SalePost`, answer `SaleTaken` with the exit code
 POST /api/v1/sales/{sale}/void     201 voided, 200 known already; body `VoidPost`
 GET  /api/v1/sales/{sale}          the transaction as the hub has it
+GET  /api/v1/carts/{code}          a customer's list, for a settlement device: `hub.shopping.settlement`
 GET  /api/v1/customers/{customer}  rank, points, visits: nothing that says who she is
 
 What is refused is counted by its kind, and the newest refused posts are kept with their reasons (table `quarantine`), so that
@@ -26,6 +27,8 @@ from delivery.node import Node
 from hub.core import Hub
 from hub.database import customers, sales, times
 from hub.sale_shapes import (
+    CartName,
+    CartRead,
     CustomerState,
     ErrorBody,
     SaleLine,
@@ -70,7 +73,7 @@ def router(hub: Hub, node: Node, who: Callable[..., str]) -> APIRouter:
         """Post a transaction, again until it is answered: it counts once. Money was paid, so that a customer whom nobody
         knows, or a clock that is ahead, is no reason to refuse it: `problems` says so."""
         with node.transaction() as tx:
-            taken = hub.purchases.post(tx, sale, caller)
+            taken = hub.settlement.post(tx, sale, caller)
         response.status_code = 201 if taken.created else 200
         return taken
 
@@ -101,9 +104,15 @@ def router(hub: Hub, node: Node, who: Callable[..., str]) -> APIRouter:
             registered_on=row.registered_on or None,
             lines=[SaleLine(product=product, name=name, category=category, quantity=quantity, amount_minor=amount)
                    for product, name, category, quantity, amount in sales.lines(db, sale)],
-            tenders=[Tender(method=method, amount_minor=amount, paid_on=paid_on)
-                     for method, amount, paid_on in sales.tenders(db, sale)],
+            tenders=[Tender(method=method, amount_minor=amount, paid_on=paid_on, device=device)
+                     for method, amount, paid_on, device in sales.tenders(db, sale)],
         )  # fmt: skip
+
+    @routes.get("/carts/{code}", responses=errors(401, 404, 422, 503), dependencies=[caller_named])
+    async def read_cart(code: Annotated[CartName, Path(description="As shown, read or typed.")]) -> CartRead:
+        """The list whose code a customer shows. Changes nothing and holds nothing: the sale names the revision that was read."""
+        with node.transaction() as tx:
+            return hub.settlement.look(tx, code)
 
     @routes.get("/customers/{customer}", responses=errors(401, 404, 422, 503), dependencies=[caller_named])
     async def read_customer(customer: Annotated[Id, Path()]) -> CustomerState:
@@ -129,7 +138,8 @@ class RefusedPosts:
         """Handler of SaleRefused."""
         assert isinstance(error, SaleRefused)
         self._keep(request, error.kind, str(error), await request.body())
-        return JSONResponse({"error": str(error), "field": error.field}, error.status)
+        more = {} if error.revision is None else {"revision": error.revision}
+        return JSONResponse({"error": str(error), "field": error.field, **more}, error.status)
 
     def invalid(self, request: Request, error: RequestValidationError, sentence: str) -> None:
         """A body that is not of the shape. Not of strangers: they could push out what others have posted."""

@@ -41,10 +41,11 @@ class Purchases:
 
     # --- a sale
 
-    def post(self, tx: Tx, sale: SalePost, posted_by: str) -> SaleTaken:
-        """Take one sale in this transaction. Raises SaleRefused; then nothing was changed."""
+    def post(self, tx: Tx, sale: SalePost, posted_by: str, said: SalePost | None = None) -> SaleTaken:
+        """Take one sale in this transaction; `said`: as it was posted, if the hub has added to it. Raises SaleRefused; then
+        nothing was changed."""
         self._check(tx, sale)
-        fingerprint = sale.fingerprint
+        fingerprint = (said or sale).fingerprint
         known = sales.sale(tx.db, sale.sale)
         if known is not None:
             return self._again(tx, sale, known, fingerprint)
@@ -60,7 +61,10 @@ class Purchases:
             tx.db,
             row,
             [(line.product, line.name, line.category, line.quantity, line.amount_minor) for line in sale.lines],
-            [(tender.method, tender.amount_minor, tender.paid_on or sale.paid_on) for tender in sale.tenders],
+            [
+                (tender.method, tender.amount_minor, tender.paid_on or sale.paid_on, tender.device or sale.device)
+                for tender in sale.tenders
+            ],
         )
         count(tx, self.counters, "sales")
         if buyer is not None:

@@ -14,6 +14,7 @@ from contract.payloads import Id
 Name = Annotated[str, StringConstraints(max_length=200)]
 Place = Literal["terminal", "settlement"]
 """The customer's terminal, or a settlement device of the store."""
+CartName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Minor = Annotated[int, Field(ge=0, le=10**12)]
 
 
@@ -37,6 +38,7 @@ class Tender(_Body):
     method: Annotated[str, StringConstraints(min_length=1, max_length=40)]
     amount_minor: Minor
     paid_on: Annotated[Place | None, Field(description="Where; without it, where the sale was.")] = None
+    device: Annotated[Name, Field(description="Which terminal or settlement device; without it, the sale's.")] = ""
 
 
 class SalePost(_Body):
@@ -59,17 +61,27 @@ class SalePost(_Body):
     ] = None
     tenders: Annotated[list[Tender], Field(max_length=20)] = []
     lines: Annotated[list[SaleLine], Field(max_length=1000)] = []
+    cart: Annotated[
+        CartName | None,
+        Field(
+            description="The customer's list that is paid by this, as GET /api/v1/carts/{code} has named it: closed with the sale."
+        ),
+    ] = None
+    cart_revision: Annotated[
+        int | None, Field(ge=1, le=2**53, description="Of that list, as the till has read it.")
+    ] = None
 
     @property
     def fingerprint(self) -> str:
         """Tells a repetition from another sale under the same ID. What was not said makes no difference: releases add fields."""
         said = self.model_dump(mode="json", exclude={"sold"})
-        for name in ("registered_on",):
+        for name in ("registered_on", "cart", "cart_revision"):
             if said[name] is None:
                 del said[name]
         for tender in said["tenders"]:
-            if tender["paid_on"] is None:
-                del tender["paid_on"]
+            for name in ("paid_on", "device"):
+                if not tender[name]:
+                    del tender[name]
         text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -133,6 +145,46 @@ class SaleRead(BaseModel):
     lines: list[SaleLine]
 
 
+class CartLineRead(BaseModel):
+    """A product of a list; `amount_minor` of all its pieces, as it stands in the total."""
+
+    product: str
+    name_ja: str
+    name_en: str
+    category: str
+    quantity: int
+    price_minor: int
+    amount_minor: int
+    tax_per_mille: int
+
+
+class CartTaxRead(BaseModel):
+    """The part of a list that has one rate: with its tax, and the tax in it."""
+
+    tax_per_mille: int
+    taxed_minor: int
+    tax_minor: int
+
+
+class CartRead(BaseModel):
+    """A customer's list, for a settlement device."""
+
+    cart: Annotated[str, Field(description="What the sale names in `cart`.")]
+    revision: Annotated[int, Field(description="What the sale names in `cart_revision`; it grows with each change.")]
+    state: Annotated[
+        Literal["open", "paying", "paid", "cancelled"],
+        Field(description="Only an open one can be settled; `paying`: she is paying on her terminal."),
+    ]
+    customer: str
+    currency: str
+    total_minor: Annotated[int, Field(description="To pay, with tax.")]
+    tax_minor: int
+    prices_include_tax: bool
+    lines: list[CartLineRead]
+    taxes: list[CartTaxRead]
+    sale: Annotated[str | None, Field(description="Of a paid one.")] = None
+
+
 class CustomerState(BaseModel):
     """What a till may know of a customer: no name, no address, no telephone number."""
 
@@ -150,11 +202,12 @@ class ErrorBody(BaseModel):
 
     error: str
     field: str | None = None
+    revision: Annotated[int | None, Field(description="Of the list as it is now, if the error is about a list.")] = None
 
 
 class SaleRefused(ValueError):
     """A transaction that can't be taken; the sentence says why. `kind` is counted, `status` is that of HTTP."""
 
-    def __init__(self, kind: str, field: str, sentence: str, status: int = 422) -> None:
+    def __init__(self, kind: str, field: str, sentence: str, status: int = 422, *, revision: int | None = None) -> None:
         super().__init__(sentence)
-        self.kind, self.field, self.status = kind, field, status
+        self.kind, self.field, self.status, self.revision = kind, field, status, revision

@@ -98,3 +98,23 @@ def forget(db: Connection, before: str, most: int) -> None:
         "AND EXISTS (SELECT 1 FROM cart WHERE customer = old.customer AND revision > old.revision) LIMIT ?)",
         (before, most),
     )
+
+
+# --- codes for settlement devices
+
+
+def code_of(db: Connection, cart: str) -> str | None:
+    """The short code of a list, if it has one."""
+    row = db.execute("SELECT code FROM cart_code WHERE cart = ?", (cart,)).fetchone()
+    return row[0] if row else None
+
+
+def of_code(db: Connection, code: str) -> str | None:
+    """The list that has this code."""
+    row = db.execute("SELECT cart FROM cart_code WHERE code = ?", (code,)).fetchone()
+    return row[0] if row else None
+
+
+def add_code(db: Connection, code: str, cart: str) -> None:
+    """A list has a code from now on, for as long as it is kept."""
+    db.execute("INSERT INTO cart_code VALUES (?, ?)", (code, cart))

@@ -102,24 +102,26 @@ def lines(db: Connection, sale: str) -> list[tuple[str, str, str, int, int]]:
     ).fetchall()
 
 
-def tenders(db: Connection, sale: str) -> list[tuple[str, int, str]]:
-    """(method, amount, where it was paid) in the order of the post."""
+Paid = tuple[str, int, str, str]
+"""(method, amount, where it was paid, on which device)"""
+
+
+def tenders(db: Connection, sale: str) -> list[Paid]:
+    """In the order of the post."""
     return db.execute(
-        "SELECT method, amount_minor, paid_on FROM sale_tender WHERE sale = ? ORDER BY line", (sale,)
+        "SELECT method, amount_minor, paid_on, device FROM sale_tender WHERE sale = ? ORDER BY line", (sale,)
     ).fetchall()
 
 
-def add(
-    db: Connection, row: SaleRow, lines: list[tuple[str, str, str, int, int]], tenders: list[tuple[str, int, str]]
-) -> None:
-    """A new sale with its lines (product, name, category, quantity, amount) and tenders (method, amount, where paid)."""
+def add(db: Connection, row: SaleRow, lines: list[tuple[str, str, str, int, int]], tenders: list[Paid]) -> None:
+    """A new sale with its lines (product, name, category, quantity, amount) and tenders."""
     values = [getattr(row, name) for name in SaleRow.__slots__]
     db.execute(f"INSERT INTO sale ({_SALE}) VALUES ({', '.join('?' * len(values))})", values)
     db.executemany(
         "INSERT INTO sale_line VALUES (?, ?, ?, ?, ?, ?, ?)", [(row.sale, n, *line) for n, line in enumerate(lines)]
     )
     db.executemany(
-        "INSERT INTO sale_tender (sale, line, method, amount_minor, paid_on) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO sale_tender (sale, line, method, amount_minor, paid_on, device) VALUES (?, ?, ?, ?, ?, ?)",
         [(row.sale, n, *each) for n, each in enumerate(tenders)],
     )
 

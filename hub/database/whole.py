@@ -10,7 +10,7 @@ _RECORD = ("customer", "name", "gender", "born", "phone", "email", "language", "
            "rank", "main_clerk", "note", "preferences", "terminal_payments", "exits")  # fmt: skip
 BY_SALE = ("sale_line", "sale_tender", "exit_code", "redemption", "owed")
 BY_VISIT = ("presence", "trace")
-BY_CART = ("cart_line", "payment")
+BY_CART = ("cart_line", "cart_code", "payment")
 SECRETS = frozenset({"identity_key", "hash", "code_hash", "session_hash", "secret", "auth", "p256dh", "endpoint"})
 """Columns that open something: they are no data about her, and an export is a file that gets copied."""
 

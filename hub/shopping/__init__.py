@@ -6,6 +6,7 @@ cart        a customer's list and what may be done with it. Pure
 carts       her list in the database: each command once, the newest state to all her terminals
 promise     what the exit would bring now, or what is missing: the exit's own rules on a sale that is rehearsed
 payments    a payment from its beginning to its sale, or to its end without one
+settlement  a list that a settlement device reads and pays
 providers   who takes the money: the simulated one, and the store's POS server
 signing     calls signed with a shared secret: whose, when, once. Pure
 products    `instore products import`

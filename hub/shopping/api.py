@@ -13,6 +13,7 @@ sends again). Answers are `{"cart": contract.payloads.Cart or null, …}`; what 
     POST cart/pay          {"command", "cart", "revision" that she sees}; `open`: where the terminal goes on, or null
     POST cart/pay/cancel   {"payment"}: back to the list
     POST cart/pay/simulate {"payment", "outcome": paid, failed}: with the simulated provider only
+    GET  cart/device       the list's short code for a settlement device: `code`, and `text` with its picture `svg`
     GET  cart/exit         the exit code of what was paid last: `text` with its picture `svg`; `digits` that stand for it, and
                            `bars`, their Code 128; `expires`, `left_s`, and `again_s`: when to ask for the next one
 
@@ -50,6 +51,7 @@ from hub.shopping.cart import CartRefused
 from hub.shopping.carts import Command
 from hub.shopping.payments import PaymentRefused
 from hub.shopping.providers import Begun, Order, Provider, ProviderTrouble, provider_of
+from hub.shopping.settlement import PREFIX
 from hub.shopping.signing import CallRefused, checked
 
 log = structlog.get_logger()
@@ -99,6 +101,7 @@ class CartApi:
             yield "POST", path, self._command(what)
         yield "POST", "/pay", self._pay
         yield "POST", "/pay/cancel", self._pay_cancel
+        yield "GET", "/device", self._device
         yield "GET", "/exit", self._exit
         if self._provider is not None and self._provider.name == "simulated":
             yield "POST", "/pay/simulate", self._simulate
@@ -144,6 +147,12 @@ class CartApi:
         name = self._provider.name if self._provider is not None else None
         currency = self._hub.settings.store.currency
         return JSONResponse({"cart": _json(cart), "pay": name, "currency": currency, **more})
+
+    async def _device(self, request: Request) -> Response:
+        customer = self._members.who(request)
+        with self._node.transaction() as tx:
+            code = self._hub.settlement.code(tx, customer)
+        return JSONResponse({"code": f"{code[:4]} {code[4:]}", "text": PREFIX + code, "svg": qr_svg(PREFIX + code)})
 
     # --- payment
 

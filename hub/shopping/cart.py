@@ -1,7 +1,8 @@
 """A customer's list, and what may be done with it. Pure: each change gives a new list.
 
     open ──▶ paying ──▶ paid            a list that is being paid can't be changed: she cancels the payment, and it is open again
-     │  ◀──────┘
+     │  ◀──────┘         ▲
+     ├───────────────────┘              at a settlement device, which has read the list
      └──▶ cancelled
 
 A product keeps the price at which it was registered: what she saw at the shelf and on her screen is what she pays.
@@ -128,6 +129,12 @@ def paid(cart: Cart, payment: str, sale: str) -> Cart:
     if cart.state is not State.PAYING or cart.payment != payment:
         return cart
     return replace(cart, revision=cart.revision + 1, state=State.PAID, payment=None, sale=sale)
+
+
+def settled(cart: Cart, sale: str) -> Cart:
+    """Paid at a settlement device, which has read the list (row B4)."""
+    _changeable(cart)
+    return replace(cart, revision=cart.revision + 1, state=State.PAID, sale=sale)
 
 
 def _changed(cart: Cart, items: tuple[Item, ...]) -> Cart:
