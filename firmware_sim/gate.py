@@ -3,7 +3,7 @@
     {"do": "walk", "direction": "exit"}     a person; "wait_s" (0): how long they stand before a closed gate
     {"do": "tailgate"}                      somebody follows another person
     {"do": "force", "direction": "exit"}    somebody gets through the closed gate
-    {"do": "both_ways"}                     the sensors tell of a person in each direction at once
+    {"do": "both_ways"}                     the sensors tell of a person in each direction at once; "wait_s"
     {"do": "obstacle", "on": true}          {"do": "fire", "on": true}       {"do": "mains", "on": false}
     {"do": "help", "for_s": 0.2}            somebody presses the help button
     {"do": "fault", "code": 7}              0 ends it
@@ -63,7 +63,7 @@ class GateSim:
                 "walk": self._walk,
                 "tailgate": lambda _: self._through(self.board.tailgate),
                 "force": self._force,
-                "both_ways": lambda _: self._through(self.board.both_ways),
+                "both_ways": lambda request: self._in_time(request, self.board.both_ways),
                 "help": self._help,
                 "obstacle": lambda request: self._set(self.board.set_obstacle, _on(request)),
                 "fire": lambda request: self._set(self.board.set_fire, _on(request)),
@@ -116,9 +116,12 @@ class GateSim:
         direction = request.get("direction", "exit")
         if direction not in DIRECTIONS:
             raise ControlError(f"a direction is exit or entry, not {direction!r}")
+        return await self._in_time(request, lambda: self.board.walk(direction))
+
+    async def _in_time(self, request: Json, attempt: Callable[[], str]) -> Json:
         end = time.monotonic() + float(request.get("wait_s", 0))
         while True:
-            reply = self._through(lambda: self.board.walk(direction))
+            reply = self._through(attempt)
             if reply["passed"] or time.monotonic() >= end:
                 return reply
             await asyncio.sleep(WALK_STEP_S)

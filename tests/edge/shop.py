@@ -75,6 +75,8 @@ class SmallHub:
 class Shop:
     """`async with Shop(folder)`: broker, devices and hub run; agents are started by the test."""
 
+    hub_type: type[SmallHub] = SmallHub
+
     def __init__(self, folder: Path, lane: str = "") -> None:
         self.folder = folder
         self.broker = RealBroker("mosquitto", folder / "broker")
@@ -107,7 +109,7 @@ class Shop:
             self.sims[name] = await self._stack.enter_async_context(ControlClient(control))
         await self.do("printer", "slow", mm_per_s=0)
         self.start("receipts", self._collect())
-        self.hub = SmallHub(self.folder, self.broker)
+        self.hub = self.hub_type(self.folder, self.broker)
         self._stack.callback(self.hub.journal.close)
         self.start("hub", self.hub.node.run())
         observer = connected(self.broker.port, OBSERVER.username, self.broker.passwords[OBSERVER.username])
