@@ -89,6 +89,7 @@ class Board:
         self.counters: Counter[str] = Counter()
         for name, lane in lanes.items():
             lane.watch = lambda happened, name=name: self._happened(name, happened)  # type: ignore[misc]
+            self._tell(name)
 
     def _happened(self, lane: str, happened: Event | Refused) -> None:
         # Called by the lane: whatever is wrong here must cost it nothing.

@@ -197,7 +197,7 @@ async def test_a_name_vanishes_by_itself_and_with_it_from_the_agents_memory(shop
 async def test_without_a_display_that_lives_no_coupon_is_shown_on_it(shop: Shop) -> None:
     lane = shop.lanes["1"]
     stream = await shop.watch()
-    assert (lane.policy.display, shop.lanes["2"].policy.display, shop.board.watched("1")) == (True, True, 1)
+    assert (lane.policy.display, shop.lanes["2"].policy.display, shop.board.watched("1")) == (True, False, 1)
     await (other := await shop.watch("2")).view()
     other.writer.close()
     async with asyncio.timeout(3):

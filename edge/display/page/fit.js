@@ -5,6 +5,7 @@ const LEGIBLE = 6.2; // either language
 const SECOND = 0.68; // the other language, of the first
 const LINES = [0.56, 0.48, 0.42, 0.36]; // the lines below, of the key words
 const SMALLEST = 2.2;
+const LEAST = 0.8;
 const STEP = 0.97;
 const ORPHAN_EM = 1.9;
 
@@ -29,9 +30,10 @@ export function fit(main, box) {
       }
     }
   }
-  // A name or a text of the store that is very long: everything shrinks, words are broken, nothing is cut.
+  // A name or a text of the store that is very long: words are broken, the lines shrink, at last everything; nothing is cut.
   main.className = "dense tight";
-  for (let head = LEGIBLE; head > SMALLEST; head *= STEP) if (set(head, head, Math.max(SMALLEST, head * LINES[3]))) return;
+  for (let line = SMALLEST; line > LEAST; line *= STEP) if (set(LEGIBLE, LEGIBLE, line)) return;
+  for (let head = LEGIBLE; head > LEAST; head *= STEP) if (set(head, head, LEAST)) return;
 }
 
 // A last line of one letter: the browser has broken a word that was too long for a line.

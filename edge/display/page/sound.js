@@ -74,7 +74,8 @@ export class Sound {
       .filter(([, voice]) => voice !== undefined);
     this._due = setTimeout(() => {
       for (const [language, voice] of spoken) {
-        const words = new SpeechSynthesisUtterance(sound.say.map((text) => text[language]).join(language === "ja" ? "。" : ". "));
+        const sentences = sound.say.map((text) => text[language].replace(/[。.]+$/, ""));
+        const words = new SpeechSynthesisUtterance(sentences.join(language === "ja" ? "。" : ". "));
         words.voice = voice;
         words.lang = voice.lang;
         words.rate = RATE[language];
