@@ -80,5 +80,7 @@ def day_counts(db: Connection, day: str) -> dict[str, int]:
         "requests_expired": "SELECT count(*) FROM alert JOIN visit USING (visit) WHERE day = ? AND state = 'expired'",
         "sales": "SELECT count(*) FROM sale WHERE day = ?",
         "sold_minor": "SELECT coalesce(sum(amount_minor), 0) FROM sale WHERE day = ?",
+        "lane_calls": "SELECT count(*) FROM lane_call WHERE day = ?",
+        "lane_incidents": "SELECT coalesce(sum(count), 0) FROM lane_incident WHERE day = ?",
     }
     return {name: db.execute(sql, (day,)).fetchone()[0] for name, sql in asked.items()}

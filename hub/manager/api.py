@@ -1,6 +1,6 @@
 """The manager's page asks here; each request carries a manager's key.
 
-GET /manager/api/overview               broker, database, rules, agents, devices, numbers of today
+GET /manager/api/overview               broker, database, rules, agents, devices, numbers of today; lanes that call, incidents
 GET /manager/api/days                   days on which somebody came
 GET /manager/api/visits?day=&search=    visits of a day with what was decided
 GET /manager/api/visits/{visit}         one visit, or a customer's newest: every hop and every decision
@@ -19,7 +19,8 @@ from fastapi import Path as InPath
 from contract.payloads import ClientState
 from delivery.node import Node
 from hub.core import Hub
-from hub.database import reports
+from hub.database import lane_calls, reports
+from hub.database.lane_calls import CallRow
 from hub.days import store_day
 from hub.disk_probe import DiskProbe
 from hub.explain import NothingToExplain, as_dict, explain_from
@@ -27,6 +28,7 @@ from hub.rules.reload import RunningPolicy
 
 VISITS_MAX = 500
 DAYS_MAX = 60
+INCIDENTS_MAX = 30
 
 
 def router(hub: Hub, node: Node, policy: RunningPolicy, disk: DiskProbe, who: Callable[..., str]) -> APIRouter:
@@ -87,8 +89,13 @@ class _Asked:
             },
             "agents": [self._agent(agent, state) for agent, state in sorted(hub.agents.items())],
             "numbers": reports.day_counts(self.db, self.today()),
+            "calls": [self._call(row) for row in lane_calls.open_calls(self.db)],
+            "incidents": [asdict(row) for row in lane_calls.incidents(self.db, self.today(), INCIDENTS_MAX)],
             "waiting": self._node.engine.unacknowledged(),
         }
+
+    def _call(self, row: CallRow) -> dict[str, Any]:
+        return {name: getattr(row, name) for name in ("agent", "lane", "reason", "detail", "since", "state", "holder")}
 
     def _agent(self, agent: str, state: ClientState) -> dict[str, Any]:
         fleet, now = self._hub.fleet, self._node.engine.clock.monotonic()

@@ -83,6 +83,7 @@ async def test_the_overview_counts_and_says_what_is_wrong(client, store, beacons
         found["numbers"] | {"visits": 1, "good_customers": 1, "here_now": 1, "requests": 1, "sold_minor": 3000}
         == found["numbers"]
     )
+    assert (found["calls"], found["incidents"], found["numbers"]["lane_calls"]) == ([], [], 0)
     assert "rules.toml" in found["trouble"]["rules"]
     assert found["trouble"]["database"] == ""
 

@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from contract.payloads import AgentStatus
+from contract.payloads import AgentStatus, LaneCall, LaneIncident
+from hub.clerks import import_clerks
 from tests.hub.conftest import Store, folder, store
 from tests.members.conftest import serving
 from tests.pages.shop_window import SPIES, chromium, spied
@@ -98,3 +99,30 @@ async def test_a_mistake_in_the_rules_is_shown_with_its_place(page: Page, store:
     store.policy.check()
     await enter(page)
     await expect(page.locator("#troubles")).to_contain_text("rules.toml: no valid TOML")
+
+
+@pytest.mark.row("B12")
+@pytest.mark.row("C2")
+async def test_lanes_that_call_and_who_passed_them_without_a_code(page: Page, store: Store) -> None:
+    import_clerks(store.journal.db, store.folder / "clerks.csv")
+    call = LaneCall(call="1-x", reason="gate", detail="jammed", since=store.now)
+    store.hear(store.bytes_of("lane_call", call, agent="exit", lane="1"))
+    for kind, count in (("tailgating", 2), ("wrong_way", 1)):
+        data = LaneIncident(kind=kind, count=count, seen=store.now)
+        store.hear(store.bytes_of("lane_incident", data, agent="exit", lane="1"))
+    code = store.sell().exit_code
+    for agent in ("north", "south"):  # both were cut off from the hub
+        store.scan(code, id=f"scan-{agent}", agent=agent)
+        store.passage(scan=f"scan-{agent}", agent=agent, offline=True)
+    await enter(page)
+    await page.locator("#language").click()
+    await expect(page.locator("#calls li")).to_have_count(1)
+    await expect(page.locator("#calls")).to_contain_text("exit/1")
+    await expect(page.locator("#calls")).to_contain_text("gate: offered")
+    await expect(page.locator("#incidents li")).to_have_count(3)
+    await expect(page.locator("#incidents")).to_contain_text("followed through ×2")
+    await expect(page.locator("#incidents")).to_contain_text("one code used twice")
+    await expect(page.locator("#incidents")).to_contain_text("was used at north/1 already")
+    await shoot(page, "manager-lanes")
+    store.hear(store.bytes_of("lane_call", call.model_copy(update={"over": True}), agent="exit", lane="1"))
+    await expect(page.locator("#calls li")).to_have_count(0)

@@ -3,7 +3,7 @@
 import { Words } from "./words.js";
 
 const EVERY_MS = 3000;
-const NUMBERS = ["visits", "good_customers", "here_now", "requests", "requests_answered", "requests_expired", "sales", "sold_minor"];
+const NUMBERS = ["visits", "good_customers", "here_now", "requests", "requests_answered", "requests_expired", "sales", "sold_minor", "lane_calls", "lane_incidents"];
 const $ = (id) => document.getElementById(id);
 const app = {
   words: new Words(localStorage.getItem("instore.manager.language") ?? navigator.language.slice(0, 2)),
@@ -75,6 +75,7 @@ function draw() {
   $("troubles").replaceChildren(...wrong.map(([where, text]) => make("li", `${words.say(where)}: ${text}`)));
   drawNumbers(overview);
   drawAgents(overview.agents);
+  drawLanes(overview);
   drawList();
   drawWhy();
 }
@@ -97,6 +98,25 @@ function drawAgents(agents) {
     if (one.waiting > 0) box.append(make("span", words.say("waiting", words.count(one.waiting))));
     for (const device of one.devices) if (one.there && !device.online) box.append(make("span", words.say("device_off", device.device), "off"));
     return box;
+  }));
+}
+
+function drawLanes({ calls, incidents, store }) {
+  const { words } = app;
+  $("lanes").hidden = calls.length + incidents.length === 0;
+  $("lanes-title").textContent = words.say("lanes");
+  const line = (at, where, what, detail, mark) => {
+    const made = make("li");
+    made.append(make("time", words.time(at, store.time_zone)), make("b", where), make("span", what, `mark ${mark}`), make("span", detail, "hint"));
+    return made;
+  };
+  $("calls").replaceChildren(...calls.map((call) => {
+    const what = `${words.say(`call_${call.reason}`)}: ${words.say(call.state)}${call.holder ? ` (${call.holder})` : ""}`;
+    return line(call.since, `${call.agent}/${call.lane}`, what, call.detail, call.state === "accepted" ? "good" : "expired");
+  }));
+  $("incidents").replaceChildren(...incidents.map((one) => {
+    const what = words.say(one.kind) + (one.count > 1 ? ` ×${words.count(one.count)}` : "");
+    return line(one.seen, `${one.agent}/${one.lane}`, what, one.detail, "");
   }));
 }
 
