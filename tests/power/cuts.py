@@ -202,17 +202,24 @@ def _judge(world: World, name: str, image: dict[str, bytes]) -> list[str]:
     return verdict.store(world)[:20]
 
 
-def run(seed: int, folder: Path, *, steps: int, every: int = 1, first: int = 0, max_s: float = 1e9,
+def run(seed: int, folder: Path, *, steps: int, every: int = 1, first: int = 0, max_s: float = 1e9, until_noticed: bool = False,
         prepare: Callable[[World], None] = lambda world: None) -> Tally:  # fmt: skip
-    """One workload with its cuts. `prepare` is where a test takes a safeguard out."""
+    """One workload with its cuts. `prepare` is where a test takes a safeguard out. `until_noticed`: no cuts while the tables are
+    made, which grow with each version, and none after the first that shows a problem."""
     ends = time.monotonic() + max_s
     world = World(seed, folder)
     prepare(world)
-    cutter = Cutter(world, every=every, first=first, until=lambda: time.monotonic() > ends)
+    started = False
+
+    def spared() -> bool:
+        return time.monotonic() > ends or (until_noticed and (not started or cutter.tally.lost > 0))
+
+    cutter = Cutter(world, every=every, first=first, until=spared)
     gc.collect()
     gc.freeze()  # children share these pages
     try:
         world.start()
+        started = True
         for _ in range(steps):
             world.step()
         world.perfect = True

@@ -26,12 +26,15 @@ from tests.power.safeguards import SAFEGUARDS, put_back
 MEMORY = Path("/dev/shm")
 
 
-def one(seed: int, *, steps: int, every: int = 1, max_s: float = 1e9, without: str = "") -> Tally:
+def one(
+    seed: int, *, steps: int, every: int = 1, max_s: float = 1e9, without: str = "", until_noticed: bool = False
+) -> Tally:
     """One workload in a folder of its own, in memory where there is such a folder: syncs are played, not waited for."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder, put_back():
         prepare = SAFEGUARDS[without] if without else (lambda world: None)
-        return run(seed, Path(folder), steps=steps, every=every, first=seed % every, max_s=max_s, prepare=prepare)
+        return run(seed, Path(folder), steps=steps, every=every, first=seed % every, max_s=max_s,
+                   until_noticed=until_noticed, prepare=prepare)  # fmt: skip
 
 
 def everything(seeds: list[int], steps: int, every: int, workers: int, max_s: float) -> int:
@@ -56,13 +59,14 @@ def everything(seeds: list[int], steps: int, every: int, workers: int, max_s: fl
     return 1 if total.lost or total.problems else 0
 
 
-def safeguards(names: list[str], seeds: list[int], steps: int, every: int) -> int:
+def safeguards(names: list[str], seeds: list[int], steps: int, every: int, until_noticed: bool) -> int:
     """Each safeguard out, in turn. One whose absence nothing notices is a failure of this proof."""
     found = {}
     for name in names:
         total = Tally()
         for seed in seeds:
-            total.add(one(seed, steps=steps, every=every, without=name))
+            if not (until_noticed and total.lost):
+                total.add(one(seed, steps=steps, every=every, without=name, until_noticed=until_noticed))
         found[name] = {"noticed_at_cut": total.first_problem, "cut_points": total.cuts, "disks": total.images,
                        "disks_with_problems": total.lost}  # fmt: skip
         what = total.problems[0] if total.problems else "NOT NOTICED"
@@ -80,11 +84,12 @@ def main() -> int:
     parser.add_argument("--max-s", type=float, default=1e9, help="no more cuts after so many seconds per workload")
     parser.add_argument("--safeguards", action="store_true", help="take each safeguard out")
     parser.add_argument("--without", action="append", default=[], choices=list(SAFEGUARDS), help="take this one out")
+    parser.add_argument("--until-noticed", action="store_true", help="with these: no more cuts than it takes")
     args = parser.parse_args()
     first, _, last = args.seeds.partition("-")
     seeds = list(range(int(first), int(last or first) + 1))
     if args.safeguards or args.without:
-        return safeguards(args.without or list(SAFEGUARDS), seeds, args.steps, args.every)
+        return safeguards(args.without or list(SAFEGUARDS), seeds, args.steps, args.every, args.until_noticed)
     return everything(seeds, args.steps, args.every, args.workers, args.max_s)
 
 

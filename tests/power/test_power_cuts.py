@@ -36,16 +36,11 @@ def test_nothing_that_was_acknowledged_is_lost_and_nothing_happens_twice() -> No
 
 
 @pytest.mark.row("C1")
-def test_a_journal_that_does_not_sync_each_commit_is_noticed() -> None:
-    name = "synchronous=NORMAL instead of FULL"
-    found = enumerate_cuts("--seeds", "2-2", "--steps", "8", "--every", "41", "--without", name)[name]
-    assert found["disks_with_problems"] > 0
-
-
-@pytest.mark.row("C1")
-def test_a_receipt_before_the_commit_is_noticed() -> None:
-    name = "acknowledged before the commit"
-    found = enumerate_cuts("--seeds", "2-2", "--steps", "8", "--every", "31", "--without", name)[name]
+@pytest.mark.parametrize("name", ["synchronous=NORMAL instead of FULL", "acknowledged before the commit"])
+def test_what_is_missing_is_noticed(name: str) -> None:
+    found = enumerate_cuts("--seeds", "2-5", "--steps", "8", "--every", "11", "--until-noticed", "--without", name)[
+        name
+    ]
     assert found["disks_with_problems"] > 0
 
 
