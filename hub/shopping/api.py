@@ -25,8 +25,9 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any, Literal, NoReturn
@@ -49,6 +50,7 @@ from hub.members.picture import qr_svg
 from hub.sale_shapes import Minor, Tender
 from hub.shopping.cart import CartRefused
 from hub.shopping.carts import Command
+from hub.shopping.noting import noted
 from hub.shopping.payments import PaymentRefused
 from hub.shopping.providers import Begun, Order, Provider, ProviderTrouble, provider_of
 from hub.shopping.settlement import PREFIX
@@ -116,6 +118,13 @@ class CartApi:
                 customer = self._members.who(request)
                 with self._node.transaction() as tx:
                     cart = self._hub.carts.state(tx, customer)
+                    noted(
+                        tx,
+                        self._hub.settings.store.zone,
+                        customer,
+                        "cart_refused",
+                        f"{refused.kind}: {refused.words.en}",
+                    )
                 self._hub.counters[f"cart_refused_{refused.kind}"] += 1
                 problem = {"field": refused.field, "kind": refused.kind, **refused.words.model_dump()}
                 return JSONResponse({"errors": [problem], "cart": _json(cart)}, refused.status)
@@ -253,6 +262,9 @@ class PaymentCalls:
         except PaymentRefused as refused:
             self._hub.counters[f"payment_calls_{refused.kind}"] += 1
             log.warning("a payment call was refused", payment=payment[:64], kind=refused.kind, why=str(refused))
+            with suppress(sqlite3.Error), self._node.transaction() as tx:  # refused it is all the same
+                said = f"a payment call was refused, {refused.kind}: {refused}"
+                self._hub.payments.note(tx, payment, "payment_refused", said)
             answer = {"error": str(refused), "kind": refused.kind, "give_back": refused.give_back}
             return JSONResponse(answer, refused.status)
         return JSONResponse({"payment": row.payment, "state": row.state, "sale": row.sale})

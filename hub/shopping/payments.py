@@ -26,6 +26,7 @@ from hub.saying import count
 from hub.shopping import cart as core
 from hub.shopping.cart import CartRefused
 from hub.shopping.carts import AT_ONCE, Carts
+from hub.shopping.noting import noted
 
 CALLS_KEPT = timedelta(hours=3)
 """Longer than any clock may be off (`config.shopping_settings.PaymentSettings.skew_s`), both ways."""
@@ -136,10 +137,23 @@ class Payments:
     def _end(self, tx: Tx, row: PaymentRow, state: str) -> None:
         payments.settle(tx.db, row.payment, state, times.text(tx.utc))
         count(tx, self._counters, f"payments_{state}")
+        self.note(
+            tx,
+            row.payment,
+            f"payment_{state}",
+            f"payment {row.payment} of {row.amount_minor}: {state}; the list is open again",
+        )
         cart = carts.cart(tx.db, row.cart)
         if cart is not None:
             before = self._carts.read(tx, cart)
             self._carts.changed(tx, before, core.end_payment(before, row.payment))
+
+    def note(self, tx: Tx, id: str, what: str, summary: str) -> None:
+        """In the trace of her visit. Of a payment that nobody knows, nothing: strangers must not write there."""
+        row = payments.payment(tx.db, id)
+        cart = carts.cart(tx.db, row.cart) if row is not None else None
+        if row is not None:
+            noted(tx, self._settings.store.zone, cart.customer if cart is not None else None, what, summary, payment=id)
 
     # --- what time brings
 

@@ -7,7 +7,8 @@ const RETRY_S = 3;
 const TYPING_S = 25; // a number is not taken away under the fingers of whoever types it
 export const FORMS = ["qr", "bars", "digits", "nfc"];
 
-// `on` has: draw(), taken(answer) with what the hub says of her list, read(cart) when a lane has read it. `memory` has
+// `on` has: draw(), taken(answer) with what the hub says of her list, read(cart) when a lane has read it, used() when she
+// has passed. `memory` has
 // kept() and keep(). `nfc` is `nfc.js`.
 export class Exit {
   constructor({ api, memory, nfc, on }) {
@@ -19,7 +20,7 @@ export class Exit {
 
   clear() {
     this._stop();
-    Object.assign(this, { code: null, away: false, readAt: null, _seen: null, _left: null });
+    Object.assign(this, { code: null, away: false, readAt: null, _seen: null, _left: null, _used: null });
   }
 
   get forms() {
@@ -57,6 +58,10 @@ export class Exit {
     }
     if (cart.exit_code === "used" && this._seen !== cart.sale) this._left = cart.sale;
     else this._seen = cart.sale;
+    if (cart.exit_code === "used" && this._used !== cart.sale && !this.over(cart)) {
+      this._used = cart.sale;
+      this._on.used();
+    }
     if (cart.exit_code === "ready") this.readAt = null;
     else if (this.readAt === null && !this.over(cart)) {
       this.readAt = Date.now();

@@ -5,7 +5,7 @@ import { $, make, picture, set } from "../shared/dom.js";
 export class ExitView {
   // `on` has choose(form)
   constructor({ shop, exit, nfc, camera, shelf, on }) {
-    Object.assign(this, { _shop: shop, _exit: exit, _nfc: nfc, _camera: camera, _shelf: shelf, _on: on, _drawn: "", _given: "" });
+    Object.assign(this, { _shop: shop, _exit: exit, _nfc: nfc, _camera: camera, _shelf: shelf, _on: on, _drawn: "", _given: "", before: new Set() });
   }
 
   draw(words, { me, tab, now }) {
@@ -82,7 +82,7 @@ export class ExitView {
     }));
   }
 
-  // Thanks, what was given with its explanation, and her points.
+  // Thanks, what was given with its explanation, and her points. What is on paper, or in points only, is no coupon on her terminal.
   _after(words, cart, me, now) {
     set("exit-go", words.say(cart.exit_code === "used" ? "exit_bye" : "exit_go"));
     set("exit-points", words.say("points", words.number(me.points)));
@@ -90,13 +90,22 @@ export class ExitView {
     const given = this._shelf().rows(now).filter((each) => each.changed >= since && each.state === "offered");
     $("exit-coupon-read").hidden = cart.exit_code === "used" || this._camera.open || given.length > 0;
     set("exit-coupon-read", words.say("coupon_read"));
-    const as = JSON.stringify([words.language, given.map((each) => [each.coupon, each.revision])]);
+    const shown = new Set(given.map((each) => each.coupon));
+    const brought = (me.brought ?? []).filter((each) => !this.before.has(each.coupon) && !shown.has(each.coupon));
+    const as = JSON.stringify([words.language, given.map((each) => [each.coupon, each.revision]), brought]);
     if (this._given === as) return;
     this._given = as;
-    $("exit-given").replaceChildren(...given.map((each) => make("li", {}, make("button", { type: "button", onclick: () => this._on.open(each.coupon) },
-      make("small", { textContent: words.say("given") }),
+    $("exit-given").replaceChildren(...given.map((each) => this._coupon(words, each, now)), ...brought.map((each) => make("li", {},
+      make("small", { textContent: words.say("brought_today") }),
       make("strong", { textContent: words.of(each.title) }),
-      each.text === null ? null : make("span", { textContent: words.of(each.text) }),
-      make("small", { textContent: each.from > now ? words.say("from", words.day(each.from)) : words.say("until", words.day(each.until)) })))));
+      each.points > 0 ? make("span", { textContent: words.say("brought_points", words.number(each.points)) }) : null)));
+  }
+
+  _coupon(words, coupon, now) {
+    return make("li", {}, make("button", { type: "button", onclick: () => this._on.open(coupon.coupon) },
+      make("small", { textContent: words.say("given") }),
+      make("strong", { textContent: words.of(coupon.title) }),
+      coupon.text === null ? null : make("span", { textContent: words.of(coupon.text) }),
+      make("small", { textContent: coupon.from > now ? words.say("from", words.day(coupon.from)) : words.say("until", words.day(coupon.until)) })));
   }
 }

@@ -17,7 +17,7 @@ export class Shop {
 
   clear() {
     Object.assign(this, {
-      cart: null, provider: null, currency: "JPY", problem: null, away: false, busy: false, sure: false, open: null, device: null, _queue: [],
+      cart: null, provider: null, currency: "JPY", problem: null, away: false, busy: false, sure: false, open: null, device: null, lapsed: false, _queue: [], _stopped: null,
     });
     this._exit.clear();
   }
@@ -28,11 +28,14 @@ export class Shop {
     const changed = this.cart === null || cart.revision !== this.cart.revision;
     if (changed) this.sure = false;
     if (this.cart?.cart !== cart.cart || cart.state !== "open") this.device = null;
+    if (changed) this.lapsed = this.cart?.state === "paying" && cart.state === "open" && this.cart.payment !== this._stopped;
     this.cart = cart;
     if (cart.state !== "paying") this.open = null;
     this._exit.hear(cart);
   }
 
+  // `lapsed`: a payment came to nothing, and not because she stopped it.
+  //
   // The list that is worked on: none once it is paid and the exit is done, or cancelled.
   get stage() {
     const { cart } = this;
@@ -85,6 +88,7 @@ export class Shop {
   }
 
   stopPaying() {
+    this._stopped = this.cart.payment;
     return this._do(() => this._api.shop("pay/cancel", { payment: this.cart.payment }));
   }
 
@@ -100,7 +104,7 @@ export class Shop {
 
   async _do(act) {
     while (this.busy) await this._done;
-    Object.assign(this, { busy: true, problem: null, away: false });
+    Object.assign(this, { busy: true, problem: null, away: false, lapsed: false });
     let done;
     this._done = new Promise((resolve) => (done = resolve));
     this._draw();

@@ -15,8 +15,9 @@ export class ShopView {
     const listing = stage === "empty" || stage === "open";
     set("shop-title", words.say("shop"));
     $("shop-title").hidden = stage !== "empty" || this._camera.open;
-    $("shop-trouble").hidden = problem === null && !away;
-    set("shop-trouble", problem !== null ? words.of(problem) : away ? words.say("failed") : "");
+    const trouble = problem !== null ? words.of(problem) : away ? words.say("failed") : this._shop.lapsed ? words.say("pay_lapsed") : "";
+    $("shop-trouble").hidden = trouble === "";
+    set("shop-trouble", trouble);
     $("shop-list").hidden = paid;
     $("shop-exit").hidden = !paid;
     const promise = stage !== "empty" && !(paid && this._exit.readAt !== null) ? (cart.promise ?? null) : null;

@@ -18,7 +18,7 @@ export class Shopping {
     const { draw } = on;
     this.exit = new Exit({
       api, memory, nfc,
-      on: { draw, taken: (answer) => this.shop.take(answer), read: (cart) => this._read(cart, signals) },
+      on: { draw, taken: (answer) => this.shop.take(answer), read: (cart) => this._read(cart, signals), used: on.refresh },
     });
     this.shop = new Shop({ api, draw, exit: this.exit });
     this.scanner = new Scanner({ api, shop: this.shop, signals, draw, leaving: () => this.leaving, claimed: () => this.leaving && this.camera.stop() });
@@ -67,11 +67,11 @@ export class Shopping {
     document.body.dataset.bar = String(!$("shop-bar").hidden || !$("exit-bar").hidden);
   }
 
-  // Thanks are heard too; the coupon and the points may be new.
+  // Thanks are heard too.
   _read(cart, signals) {
-    const { words } = this._app;
+    const { words, me } = this._app;
+    this._exitView.before = new Set((me.brought ?? []).map(({ coupon }) => coupon));
     signals.exit(words.say(cart.promise?.holds ? "exit_aloud_coupon" : "exit_aloud"), words.language);
-    this._on.refresh();
   }
 
   _wire(on) {

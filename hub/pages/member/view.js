@@ -201,7 +201,20 @@ export class View {
     };
   }
 
-  _coupons(words, { shelf, now }) {
+  // What her exits have brought, on paper and as points too.
+  _brought(words, { brought = [] }) {
+    $("brought").hidden = brought.length === 0;
+    set("brought-title", words.say("brought"));
+    const as = JSON.stringify([words.language, brought]);
+    if (this._drawn.brought === as) return;
+    this._drawn.brought = as;
+    $("brought-list").replaceChildren(...brought.map(({ day, title, points }) => make("li", {},
+      make("span", { textContent: words.of(title) + (points > 0 ? ` — ${words.say("brought_points", words.number(points))}` : "") }),
+      make("small", { textContent: words.day(Date.parse(`${day}T12:00`)) }))));
+  }
+
+  _coupons(words, { shelf, me, now }) {
+    this._brought(words, me);
     set($("coupons-title"), words.say("coupons"));
     const rows = shelf.rows(now);
     $("no-coupons").hidden = rows.length > 0;
