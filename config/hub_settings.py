@@ -83,6 +83,9 @@ class LaneSettings(Section):
     """How long the gate stays open for the passage."""
     busy_s: Seconds = 120.0
     """So long a scan whose end was not reported blocks its code at other lanes."""
+    rank_within_minor: Annotated[int, Field(ge=0, le=10**12)] = 50_000
+    rank_within_visits: Annotated[int, Field(ge=0, le=1000)] = 10
+    """The display speaks of the next rank when no more than this is missing to it; 0: never."""
     call_group: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     """A group of clerks who are called to a lane. None: the group of `alerts.escalate_to`."""
     call_expire_s: Seconds = 180.0

@@ -144,15 +144,17 @@ class Scans:
         cause, row = self._grants.reserve(tx, asked.customer, asked.sale, code=code.code, scan=asked.message.id,
                                           named=asked.scan.sale, visit=asked.visit)  # fmt: skip
         lines = self._receipt(tx, asked, row) if row is not None else []
-        policy, who, store = self._policy(), asked.customer, self._settings.store
+        policy, who, store, lane = self._policy(), asked.customer, self._settings.store, self._settings.lane
         up = way_up(tx.db, who.customer, policy.ranking, store_day(tx.utc, store.zone)) if who else None
+        if up is not None and not up.within(lane.rank_within_minor, lane.rank_within_visits):
+            up = None
         decision = LaneDecision(
             scan=asked.message.id,
             outcome="open",
             incentive=coupons.as_message(row, lines) if row else None,
             show=lane_words.show(policy.messages, who, row),
             screen=lane_words.screen(policy.messages, who, row, up, store.currency),
-            open_s=self._settings.lane.open_s,
+            open_s=lane.open_s,
         )
         sales.hold_code(tx.db, code.code, asked.message.id)
         self._conclude(tx, asked, decision, cause, f"open, {row.give + ' ' + row.coupon if row else 'no incentive'}",

@@ -31,6 +31,10 @@ class NextRank:
     more_visits: int = 0
     period: Period = ""
 
+    def within(self, minor: int, visits: int) -> bool:
+        """Whether no more than this is missing: what is out of reach encourages nobody."""
+        return self.more_minor <= minor and self.more_visits <= visits
+
 
 def next_rank(ranking: Ranking, standing: Standing, today: str) -> NextRank | None:
     """None for who has the highest rank, or when neither money nor visits alone would do."""

@@ -30,24 +30,26 @@ def screen_of(store: Any, **sale: Any) -> Any:
 
 
 def test_thanks_by_name_gift_and_the_way_up(store: Any) -> None:
-    screen = screen_of(store)
+    screen = screen_of(store, amount=970_000)
     assert screen.thanks.ja == "山田 花子様、ありがとうございました。"
-    assert screen.gift.ja == "次回のお買い物に「200円引きクーポン」"
-    assert screen.gift.en == "For your next purchase: 200 yen off"
-    assert screen.rank is not None
-    assert screen.rank.ja.startswith("あと")
-    assert "円のご購入で、" in screen.rank.ja
-    assert " yen more and you reach " in screen.rank.en
+    assert screen.gift.ja.startswith("次回のお買い物に「")
+    assert screen.gift.en.startswith("For your next purchase: ")
+    assert screen.rank.ja == "あと30,000円のご購入で、プラチナ会員になられます。"
+    assert screen.rank.en == "30,000 yen more and you reach Platinum."
     assert screen.coupon_code is None
 
 
 def test_the_purchase_just_paid_counts_for_the_way_up(store: Any) -> None:
     amounts = []
-    for sale, amount in (("S-1", 5000), ("S-2", 2000)):
+    for sale, amount in (("S-1", 980_000), ("S-2", 2000)):
         (decision,) = store.scan(store.sell(sale, amount).exit_code, sale=sale, id=f"scan-{sale}")
         amounts.append(int(decision.data.screen.rank.en.split(" yen")[0].replace(",", "")))
         store.passage(scan=f"scan-{sale}")
     assert amounts[0] - amounts[1] == 2000
+
+
+def test_a_rank_that_is_far_away_is_not_spoken_of(store: Any) -> None:
+    assert screen_of(store, amount=5000).rank is None
 
 
 def test_who_is_not_known_is_thanked_and_told_nothing_of_ranks(store: Any) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from config.rules import Rank
 from config.words import Words
-from hub.rules.next_rank import MONEY_MAX, VISITS_MAX, next_rank
+from hub.rules.next_rank import MONEY_MAX, VISITS_MAX, NextRank, next_rank
 from hub.rules.ranks import Ranking, Standing, compile_ranks
 
 pytestmark = pytest.mark.row("B10")
@@ -78,6 +78,14 @@ def test_a_rank_that_an_import_said_is_where_it_goes_on_from() -> None:
     assert said(rules, standing(200, imported="r1", on="2026-01-01")) == ("r1", 800, 0, "")
     assert said(rules, standing(200, imported="r2", on="2026-03-01")) is None
     assert said(rules, standing(200, imported="long gone", on="2026-03-01")) == ("r1", 800, 0, "")
+
+
+@pytest.mark.parametrize(
+    ("more", "minor", "visits", "within"),
+    [((2000, 0), 2000, 0, True), ((2001, 0), 2000, 9, False), ((0, 3), 0, 3, True), ((0, 4), 9999, 3, False)],
+)
+def test_what_is_out_of_reach_encourages_nobody(more: tuple[int, int], minor: int, visits: int, within: bool) -> None:
+    assert NextRank(Rank(name="r1", when="spent > 1", label=LABEL), *more).within(minor, visits) == within
 
 
 def test_only_ranks_that_everybody_has() -> None:
