@@ -47,6 +47,14 @@ def alert(alert_id: str = "a1", **changes: Any) -> Alert:
     return Alert.model_validate(fields | changes)
 
 
+def lane_alert(alert_id: str = "l1", **changes: Any) -> Alert:
+    """A lane that calls: about no customer."""
+    said = Bilingual(ja="出口 レーン1 に係員が必要です: お客様が呼んでいます",
+                     en="A clerk is needed at Exit, lane 1: a customer has pressed the help button")  # fmt: skip
+    about: dict[str, Any] = {"customer": None, "place": "出口 レーン1 / Exit, lane 1", "message": said}
+    return alert(alert_id, kind="lane", role="group", **about, **changes)
+
+
 def full_alert(alert_id: str = "a1", **changes: Any) -> Alert:
     """One with everything that an alert may carry."""
     card = {

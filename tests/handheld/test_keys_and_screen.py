@@ -14,7 +14,7 @@ from handheld.alert_book import AlertBook
 from handheld.inbox import BadNews, Inbox
 from handheld.keys import Command, Keys, Lines, NotUnderstood
 from handheld.screen import Scene, draw
-from tests.handheld.far_end import STORE, alert, encoded, full_alert
+from tests.handheld.far_end import STORE, alert, encoded, full_alert, lane_alert
 
 
 def drawn(
@@ -69,6 +69,22 @@ def test_the_screen_says_where_she_is_what_she_likes_and_how_it_ended() -> None:
     assert "見つかりませんでした" in drawn(own)
     own.hear(full_alert("a2", kind="coupon", state="accepted", holder="c02", holder_name="鈴木 葵"), "m3", 0, now=10)
     assert "鈴木 葵 さんが対応中" in drawn(own)
+
+
+@pytest.mark.row("B12", "A12")
+def test_a_lane_that_calls_is_about_a_place_and_no_customer() -> None:
+    own = AlertBook("c01")
+    own.hear(lane_alert("l1"), "m1", 0, now=10)
+    text = drawn(own)
+    for part in (
+        "出口の応援",
+        "Lane needs a clerk",
+        "出口 レーン1 / Exit, lane 1",
+        "A clerk is needed at Exit, lane 1",
+    ):
+        assert part in text, part
+    assert "ポイント" not in text
+    assert "0 visits" not in drawn(own, "en")
 
 
 def test_a_name_cannot_command_the_terminal() -> None:

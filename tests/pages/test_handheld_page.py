@@ -13,7 +13,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from contract.payloads import Alert, Bilingual, CustomerCard
-from tests.handheld.far_end import STORE, HubVoice, Store, alert, embedded_store, encoded, full_alert
+from tests.handheld.far_end import STORE, HubVoice, Store, alert, embedded_store, encoded, full_alert, lane_alert
 from tests.pages.shop_window import phone, served, sign_in, spied
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -140,6 +140,26 @@ async def test_a_coupon_to_offer_and_the_name_of_who_holds_it(page: Page, hub: H
 
 
 @pytest.mark.row("C6")
+@pytest.mark.row("B12", "A12")
+async def test_a_lane_that_calls_for_a_clerk(page: Page, hub: HubVoice) -> None:
+    hub.say(lane_alert("l1"), message_id="offer-1")
+    card = page.locator(CARD.format("l1"))
+    await expect(card).to_contain_text("出口の応援")
+    await expect(card.locator(".name")).to_have_text("出口 レーン1 / Exit, lane 1")
+    await expect(card.locator(".message")).to_have_text("出口 レーン1 に係員が必要です: お客様が呼んでいます")
+    await expect(card.locator(".visits")).to_be_hidden()
+    assert await spied(page, "vibrated") == [[500, 150, 500]]
+    await shoot(page, "lane-ja")
+    await card.get_by_role("button", name="対応する").tap()
+    await hub.until_answer("l1", "accept")
+    hub.say(lane_alert("l1", revision=2, state="accepted", holder="c01"))
+    await expect(card).to_have_attribute("data-status", "mine")
+    await expect(card.get_by_role("button", name="対応完了")).to_be_visible()
+    await expect(card.get_by_role("button", name="お買い上げ")).to_have_count(0)
+    await page.locator("#language").tap()
+    await expect(card).to_contain_text("Lane needs a clerk")
+
+
 async def test_an_answer_is_repeated_until_the_hub_reacts(page: Page, hub: HubVoice) -> None:
     hub.say(alert("a1"))
     await page.locator(CARD.format("a1")).get_by_role("button", name="対応できない").tap()

@@ -165,7 +165,7 @@ export class View {
     this._optional(card.preferences, likes === "" ? "" : words.say("preferences", likes));
     this._history(card, words, customer?.history ?? [], scene.currency);
     this._optional(card.standing, this._standing(words, entry));
-    const wanted = BUTTONS[entry.status] ?? [];
+    const wanted = (BUTTONS[entry.status] ?? []).filter((one) => customer !== null || one?.[1] !== "bought");
     card.buttons.forEach((button, index) => this._button(button, wanted[index], words, entry));
   }
 
