@@ -49,6 +49,7 @@ class Layout:
     hub_port: int
     api_key: str
     passwords: dict[str, str]
+    display_port: int = 0
 
     def path(self, name: str) -> Path:
         return self.folder / name
@@ -67,6 +68,11 @@ class Layout:
     @property
     def hub_url(self) -> str:
         return f"http://127.0.0.1:{self.hub_port}"
+
+    @property
+    def display_url(self) -> str:
+        """Of the display at the exit lane, which its agent serves."""
+        return f"http://127.0.0.1:{self.display_port}/lane/{LANE}"
 
 
 def broker_place(text: str) -> BrokerPlace:
@@ -93,7 +99,7 @@ def make_layout(folder: Path, broker: BrokerPlace) -> Layout:
     passwords = issue(credentials, principals((ENTRANCE, EXIT), CLERKS, "demo"))
     # On a broker of somebody else a store of its own: nothing of another store there, nor of an earlier demo, is heard.
     store = STORE if broker.username is None else f"demo-{secrets.token_hex(4)}"
-    layout = Layout(folder, broker, store, free_port(), secrets.token_urlsafe(24), passwords)
+    layout = Layout(folder, broker, store, free_port(), secrets.token_urlsafe(24), passwords, free_port())
     copy_shipped(folder, *POLICY, "customers.csv", "clerks.csv")
     write_settings(folder / "hub.toml", _hub(layout), HubSettings)
     write_settings(folder / "entrance.toml", _entrance(layout), EdgeSettings)
@@ -139,4 +145,5 @@ def _exit(layout: Layout) -> dict[str, Any]:
     devices = {name: {"port": layout.path(f"dev/{name}")} for name in ("reader", "printer", "gate")}
     # A hub that is killed for show is back within ten seconds, so that the lane need not decide alone.
     lane = {"id": LANE, "decide_s": 10, **devices}
-    return agent_settings(layout.store, EXIT, layout.mqtt(Role.AGENT, EXIT), heartbeat_s=2, lane=[lane])
+    return agent_settings(layout.store, EXIT, layout.mqtt(Role.AGENT, EXIT), heartbeat_s=2, lane=[lane],
+                          display={"port": layout.display_port})  # fmt: skip

@@ -91,8 +91,8 @@ class PageServer:
         return StreamingResponse(stream(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
     async def _info(self, _request: Request) -> Response:
-        """Where the handheld's page is, and the clerk to sign in as. This page listens on this machine only."""
-        return JSONResponse({"handheld": f"{self._layout.hub_url}/handheld/", "clerk": CLERKS[0],
+        """Where the handheld's page and the lane's display are, and the clerk to sign in as; on this machine only."""
+        return JSONResponse({"display": self._layout.display_url, "handheld": f"{self._layout.hub_url}/handheld/", "clerk": CLERKS[0],
                              "password": self._layout.passwords[f"clerk-{CLERKS[0]}"]})  # fmt: skip
 
     async def _fault(self, request: Request) -> Response:

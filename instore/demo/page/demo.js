@@ -140,6 +140,11 @@ stream.onmessage = ({ data }) => { const happening = JSON.parse(data); line(happ
 const info = await (await fetch("info")).json();
 set("clerk", info.clerk);
 set("sign", "Press the green button when a request comes; after eight seconds a simulated clerk does. ・ 8秒以内に「対応する」を押せます");
-// Whoever is quick is here before the hub is: a frame that could not load stays empty for ever.
-while (!(await fetch(info.handheld, { mode: "no-cors" }).then(() => true, () => false))) await new Promise((go) => setTimeout(go, 300));
+// Whoever is quick is here before the programs are: a frame that could not load stays empty for ever.
+async function there(url) {
+  while (!(await fetch(url, { mode: "no-cors" }).then(() => true, () => false))) await new Promise((go) => setTimeout(go, 300));
+}
+$("display-link").href = info.display;
+there(info.display).then(() => ($("display").src = info.display));
+await there(info.handheld);
 $("handheld").src = `${info.handheld}#${new URLSearchParams({ clerk: info.clerk, password: info.password })}`;
