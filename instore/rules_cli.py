@@ -56,3 +56,17 @@ def try_(
         purchase = Purchase(amount, paid_on.value, where) if amount is not None else None
         trial = try_rules(config, customer, sensing, purchase)
         typer.echo(trial.json() if json else trial.text())
+
+
+@app.command()
+def given(
+    config: Config = Path("hub.toml"), json: Annotated[bool, typer.Option("--json", help="for machines")] = False
+) -> None:
+    """What exit codes have brought: how much of each incentive is out, and what is left of its budget."""
+    from json import dumps
+
+    from hub.incentive_report import given as report
+
+    with told():
+        found, table = report(config)
+        typer.echo(dumps([each.json() for each in found]) if json else table)

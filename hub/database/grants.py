@@ -90,6 +90,16 @@ def redeemed_worth(db: Connection, rule: str, since_day: str, until_day: str, bu
     return worth
 
 
+def redeemed(db: Connection, rule: str, since_day: str) -> tuple[int, int]:
+    """How many of a rule tills have taken, of those granted since that day, and what they were worth."""
+    count, worth = db.execute(
+        "SELECT count(*), coalesce(sum(worth_minor), 0) FROM incentive_part AS part JOIN redemption USING (coupon) "
+        "WHERE part.rule = ? AND part.day >= ?",
+        (rule, since_day),
+    ).fetchone()
+    return count, worth
+
+
 def owe(db: Connection, row: OwedRow) -> None:
     """Let through, or only scanned as yet; the newest scan counts."""
     db.execute(f"INSERT INTO owed ({_OWED}) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET scan = excluded.scan, "

@@ -232,6 +232,17 @@ def test_a_promise_keeps_to_the_budget(store: Store, exit_: Exit) -> None:
     assert store.one("SELECT count(*) FROM sale") == (2,)
 
 
+@pytest.mark.row("B7")
+def test_without_an_exit_code_there_is_none(store: Store, exit_: Exit) -> None:
+    write(store, "points = 5")
+    exit_.sell("A")
+    store.passage(scan=None)
+    store.later(hours=20)
+    store.tick()
+    assert store.one("SELECT count(*) FROM incentive") == (0,)
+    assert store.one("SELECT exits FROM customer WHERE customer = ?", HER) == (0,)
+
+
 # --- ways of paying, and counts
 
 
@@ -457,7 +468,7 @@ def test_accounts_agree_after_anything(store: Store, exit_: Exit, seed: int) -> 
             store.passage(
                 rng.choice(["passed", "passed", "not_passed", "fault"]), scan=id, lane=lane, offline=rng.random() < 0.2
             )
-        elif act == "print" and (row := store.one("SELECT coupon, scan FROM incentive ORDER BY random() LIMIT 1")):
+        elif act == "print" and (row := store.one("SELECT coupon, scan FROM incentive WHERE state = 'reserved' ORDER BY coupon LIMIT 1")):
             store.printed(row[0], rng.choice(["printed", "failed"]), scan=row[1])
         elif act == "kill":
             store.restart()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from config.load import SettingsError
+from hub.incentive_report import given
 from hub.rules.checking import check_rules
 from hub.rules.policy import read_policy
 from hub.trial import Purchase, try_rules
@@ -108,6 +109,30 @@ def test_try_says_what_the_exit_would_with_what_is_left(store: Store) -> None:
         {"rule": "r0", "verdict": "over_limit", "because": "she has had 1 of 1 in all"}
     ]
     assert store.one("SELECT count(*) FROM incentive") == (1,)
+
+
+def test_what_is_out_and_what_is_left(store: Store) -> None:
+    write(store, "name = 'a'\nbudget_minor = 1000\nbudget_period = 'month'", "name = 'b'\nkind = 'points'\npoints = 5\nbudget_count = 9",
+          "name = 'c'\nwhen = 'amount > 9000'", top="combine = 'sum'")  # fmt: skip
+    exit_ = Exit(store)
+    coupon = exit_.leave("A").coupon
+    exit_.sell("B")
+    exit_.scan("B")
+    store.journal.db.execute("INSERT INTO redemption VALUES (?, 'S-9', 'pos-1', '2026-03-02T00:00:00Z')", (coupon,))
+    found, table = given(store.folder / "hub.toml", store.now)
+    assert [(each.out, each.worth_minor, each.redeemed, each.left, each.left_minor) for each in found] == [
+        (2, 400, 1, None, 600), (2, 10, 1, 7, None), (0, 0, 0, None, None)]  # fmt: skip
+    assert [" ".join(line.split()) for line in table.splitlines()] == [
+        "rule period out worth used at tills left of the budget",
+        "a this month 2 400 yen 1 (200 yen) 600 yen",
+        "b in all 2 10 yen 1 (5 yen) 7",
+        "c in all 0 0 yen 0 (0 yen) no limit",
+    ]
+    store.later(days=31)
+    assert given(store.folder / "hub.toml", store.now)[0][0].left_minor == 1000
+    empty = store.folder / "incentives.toml"
+    empty.write_text("")
+    assert given(store.folder / "hub.toml")[1] == "there are no incentives"
 
 
 @pytest.mark.row("C7")

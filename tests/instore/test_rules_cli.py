@@ -57,3 +57,19 @@ def test_try(hub):
     }
     assert "good customer?" in run("try", "--config", str(hub), "--customer", "C0002").output
     assert run("try", "--config", str(hub), "--customer", "nobody").exit_code == 2
+
+
+@pytest.mark.row("B7")
+def test_try_a_purchase_and_what_was_given(hub):
+    found = run(
+        "try", "--config", str(hub), "--customer", "C0001", "--amount", "3000", "--registered-on", "terminal", "--json"
+    )
+    incentive = json.loads(found.output)["incentive"]
+    assert (incentive["holds"], incentive["rule"]) == (True, "thanks-200")
+    assert incentive["rules"] == [
+        {"rule": "thanks-200", "verdict": "given", "because": "amount >= 1000 (amount is 3000)"}
+    ]
+    table = run("given", "--config", str(hub)).output
+    assert "thanks-200" in table
+    assert "no limit" in table
+    assert json.loads(run("given", "--config", str(hub), "--json").output)[0]["out"] == 0
