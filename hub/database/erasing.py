@@ -87,9 +87,9 @@ def erase(db: Connection, customer: str, visits: list[str], scans: list[str]) ->
         erased[table] = db.execute(f"DELETE FROM {table} WHERE {where}", (customer,)).rowcount
     hers = [table for table in whole.tables_about_customers(db) if table not in ANONYMISED and table not in OWN_ORDER]
     for table in [
-        *sorted(hers, key=lambda name: name == "visit"),
+        *sorted(hers, key=lambda name: name in ("visit", "member_session")),
         "customer",
-    ]:  # what refers to a visit before the visit
+    ]:  # what refers to a visit or a session before it, so that each row is counted
         rows = db.execute(f'DELETE FROM "{table}" WHERE customer = ?', (customer,)).rowcount
         erased[table] = erased.get(table, 0) + rows
     return {

@@ -39,6 +39,7 @@ class GivingRow:
     secret: str
 
 
+UNDER_WAY = "under way"
 _GIVEN = ", ".join(GivenRow.__slots__)
 _GIVING = ", ".join(GivingRow.__slots__)
 
@@ -135,10 +136,18 @@ def begin_way(db: Connection, coupon: str, way: str, at: str, until: str) -> Non
 
 
 def try_way(db: Connection, coupon: str, way: str, due: str, at: str) -> None:
-    """It is tried now; if this process does not live to tell the outcome, again at `due`."""
+    """It is tried now; if nobody tells the outcome, again at `due`."""
     db.execute(
-        "UPDATE giving SET tries = tries + 1, due = ?, changed = ? WHERE coupon = ? AND way = ?", (due, at, coupon, way)
+        "UPDATE giving SET tries = tries + 1, due = ?, changed = ?, detail = ? WHERE coupon = ? AND way = ?",
+        (due, at, UNDER_WAY, coupon, way),
     )
+
+
+def resume(db: Connection, at: str) -> int:
+    """What was under way when the former process ended is tried again now; returns how many."""
+    return db.execute(
+        "UPDATE giving SET due = ? WHERE due IS NOT NULL AND state = 'pending' AND detail = ?", (at, UNDER_WAY)
+    ).rowcount
 
 
 def due(db: Connection, now: str, most: int) -> list[GivingRow]:

@@ -1,7 +1,7 @@
 """Brings coupons to the world outside, way by way, beside the hub's loop: nothing here holds up a lane.
 
-A try is noted before it begins, and its outcome after it ended. Whoever is killed between the two tries again when the note's
-time is over: so a letter may be sent twice, under the same Message-ID, and is never forgotten. The coupon stays one.
+A try is noted before it begins, and its outcome after it ended. Whoever is killed between the two tries again at the next start:
+so a letter may be sent twice, under the same Message-ID, and is never forgotten. The coupon stays one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 AT_ONCE = 8
 """Letters and notifications under way at the same time."""
 LEASE = timedelta(seconds=120)
-"""A try that has not ended after this time ended with its process. Longer than any way takes."""
+"""A try that nobody has told the end of is tried again after this time. Longer than any way takes."""
 TRY_S = 60.0
 LOOK_S = 1.0
 FIRST_S, LONGEST_S = 15.0, 3600.0
@@ -57,10 +57,15 @@ class Courier:
 
     async def run(self) -> None:
         """Until it is cancelled; what is under way then is tried again by the next process."""
+        resumed = False
         try:
             while True:
                 self._woken.clear()
                 try:
+                    if not resumed:
+                        with self._node.transaction() as tx:
+                            givings.resume(tx.db, times.text(tx.utc))
+                        resumed = True
                     self._begin()
                 except sqlite3.Error as error:
                     self._say("database", f"the database can't be used: {error}")

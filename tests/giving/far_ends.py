@@ -66,6 +66,8 @@ class MailServer:
     signed_in: list[str] = field(default_factory=list)
     secure: list[bool] = field(default_factory=list)
     cut_after_data: int = 0
+    held: asyncio.Event | None = None
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
     tries: int = 0
     port: int = 0
     smtp: SMTP | None = None
@@ -78,6 +80,9 @@ class MailServer:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         self.tries += 1
+        self.begun.set()
+        if self.held is not None:
+            await self.held.wait()
         if self.to_data:
             return self.to_data.pop(0)
         assert isinstance(envelope.content, bytes)
