@@ -245,3 +245,27 @@ async def test_an_agent_killed_in_any_phase_ends_with_one_paper_one_pulse_one_pa
         assert await shop.pulses() == 1
         await shop.show(code)
         await shop.told(*WAY_OUT, "refused")
+
+
+@pytest.mark.row("C4")
+@pytest.mark.parametrize("nonsense", [{"what": "garbage", "each": True, "seed": 5}, {"what": "silent", "on": True}],
+                         ids=lambda given: given["what"])  # fmt: skip
+async def test_a_printer_that_answers_nonsense_or_nothing_holds_nobody(
+    tmp_path: Path, nonsense: dict[str, object]
+) -> None:
+    """The gate opens all the same, and what became of the paper is told truly: printed only when it was confirmed."""
+    async with Shop(tmp_path, "print_patience_s = 2") as shop:
+        agent = shop.agent()
+        await shop.ready()
+        await keys_known(agent)
+        await shop.do("printer", **nonsense)  # type: ignore[arg-type]
+        began = time.monotonic()
+        await shop.show()
+        await until(lambda: agent.lanes["1"].lane.phase is Phase.OPEN, 15)
+        assert time.monotonic() - began < 8
+        await shop.walk()
+        await until(lambda: bool(shop.hub.heard("passage")))
+        printed = shop.hub.heard("printed")[0]["outcome"]
+        slips = {"printed": ([COUPON],), "failed": ([],), "unknown": ([], [COUPON])}
+        assert shop.coupons() in slips[printed], "never a second slip"
+        assert shop.hub.heard("passage")[-1]["outcome"] == "passed"
