@@ -36,6 +36,15 @@ def test_nothing_writes_markup_or_loads_from_elsewhere(path: Path) -> None:
         assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", text)
 
 
+def test_the_worker_keeps_what_the_page_shares() -> None:
+    worker = (HANDHELD / "sw.js").read_text(encoding="utf-8")
+    kept = set(re.findall(r'"\./([\w.-]+)"|"\.\./shared/([\w.-]+)"', worker))
+    own = {path.name for path in HANDHELD.iterdir()} - {"index.html", "sw.js", "icon-512.png"}
+    sources = "".join(path.read_text(encoding="utf-8") for path in HANDHELD.glob("*.js"))
+    shared = set(re.findall(r'from "\.\./shared/([\w.-]+)"', sources))
+    assert own | shared <= {name for pair in kept for name in pair}
+
+
 def _variables(text: str) -> list[dict[str, str]]:
     light, dark = (
         dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block)) for block in re.findall(r":root \{(.*?)\}", text, re.S)
