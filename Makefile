@@ -1,5 +1,5 @@
 # Two commands on a fresh Debian or Raspberry Pi OS, and nothing before them: `make demo` and `make test`.
-.PHONY: setup demo test lint types layers pytest rows lock bench
+.PHONY: setup demo test lint types layers pytest rows lock lane-page bench
 
 BIN := .venv/bin
 ROOMS := contract delivery config devices edge hub broker handheld firmware_sim instore bench simulation
@@ -31,6 +31,9 @@ rows: setup       ## every row of the mission with its tests, passed and failed
 
 bench: setup      ## the figures of docs/performance.md
 	@$(BIN)/instore bench latency && $(BIN)/instore bench throughput
+
+lane-page:        ## the diagram and the table of docs/lane.md anew, from the code
+	@$(BIN)/python -m tests.edge.lane_table
 
 lock:             ## write requirements.lock anew (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -1,4 +1,4 @@
-"""The table of `edge.lane` for docs/lane.md, made by asking it: `python -m tests.edge.lane_table` writes it anew."""
+"""The diagram and the table of `edge.lane` for docs/lane.md, made by asking it: `make lane-page` writes both anew."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from edge.lane_types import (
     FireAlarm,
     GateRefused,
     GateTook,
+    HoldCode,
     Ignored,
     Lane,
     LanePolicy,
@@ -30,13 +31,14 @@ from edge.lane_types import (
 from tests.edge.lane_ways import CODE, COUPON, POLICY, SCAN, decision, in_phase
 
 PAGE = Path(__file__).parents[2] / "docs" / "lane.md"
-BEGIN, END = "<!-- table begins -->\n", "<!-- table ends -->\n"
+MARKS = ("diagram", "table")
 
 ALONE_CLOSED = replace(POLICY, offline="refuse")
 NO_GATE = replace(POLICY, gate=False)
 NO_DISPLAY = replace(POLICY, display=False)
 JOB = f"{SCAN}#1"
 LATE = 1000.0
+TYPED = "the same, a number was typed"
 
 EVENTS: list[tuple[str, Event, float, LanePolicy]] = [
     ("code accepted", CodeAccepted(SCAN, CODE), 1, POLICY),
@@ -61,6 +63,7 @@ EVENTS: list[tuple[str, Event, float, LanePolicy]] = [
     ("fire alarm", FireAlarm(), 1, POLICY),
     ("time is up", Tick(), LATE, POLICY),
     ("the same, offline = refuse", Tick(), LATE, ALONE_CLOSED),
+    (TYPED, Tick(), LATE, POLICY),
 ]
 
 
@@ -69,9 +72,14 @@ def table() -> str:
     heads = [phase.value for phase in Phase]
     rows = [f"| event | {' | '.join(heads)} |", f"| --- |{' --- |' * len(heads)}"]
     for name, event, now, policy in EVENTS:
-        cells = [_cell(in_phase(phase), event, now, policy) for phase in Phase]
+        cells = [_cell(_lane(phase, name), event, now, policy) for phase in Phase]
         rows.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
+
+
+def _lane(phase: Phase, name: str) -> Lane:
+    lane = in_phase(phase)
+    return replace(lane, asks=True) if name == TYPED and phase is Phase.DECIDING else lane
 
 
 def _cell(lane: Lane, event: Event, now: float, policy: LanePolicy) -> str:
@@ -89,18 +97,47 @@ def _cell(lane: Lane, event: Event, now: float, policy: LanePolicy) -> str:
 def _word(lane: Lane, action: Action) -> str:
     if isinstance(action, Open):
         return "open again" if action.command == lane.command else "open with a new number"
+    if isinstance(action, HoldCode):
+        return "use up the code" if action.held else "free the code"
     if isinstance(action, Say):
         outcome = getattr(action.data, "outcome", "")
         return f"say {action.name.removeprefix('lane_')}{f' ({outcome})' if outcome else ''}"
-    words = {"FindOut": "look for the paper", "CallClerk": "call a clerk", "HoldCode": "free the code"}
+    words = {"FindOut": "look for the paper", "CallClerk": "call a clerk",
+             "Refer": "ask for the QR code"}  # fmt: skip
     name = type(action).__name__
     return words.get(name, name.lower())
 
 
+def diagram() -> str:
+    """A state diagram in Mermaid: every way from one phase to another, with what leads there."""
+    ways: dict[tuple[str, str], list[str]] = {}
+    base, went = "", dict[Phase, Phase]()
+    for name, event, now, policy in EVENTS:
+        alone = not name.startswith("the same")
+        base = name if alone else base
+        for phase in Phase:
+            try:
+                to = step(_lane(phase, name), event, now, policy)[0].phase
+            except ValueError:
+                to = phase
+            if to is not phase and (alone or to is not went[phase]):
+                ways.setdefault((phase.value, to.value), []).append(name.replace("the same", base).replace(": ", " "))
+            if alone:
+                went[phase] = to
+    lines = ["```mermaid", "stateDiagram-v2", "    direction LR", "    [*] --> idle"]
+    lines += [f"    {here} --> {there}: {' / '.join(names)}" for (here, there), names in sorted(ways.items())]
+    return "\n".join([*lines, "```", ""])
+
+
 def page(text: str) -> str:
-    """The page with its table made anew."""
-    head, _, rest = text.partition(BEGIN)
-    return f"{head}{BEGIN}{table()}{END}{rest.partition(END)[2]}"
+    """The page with its diagram and its table made anew."""
+    for mark, made in zip(MARKS, (diagram(), table()), strict=True):
+        begin, end = f"<!-- {mark} begins -->\n", f"<!-- {mark} ends -->\n"
+        head, found, rest = text.partition(begin)
+        if not found or end not in rest:
+            raise ValueError(f"{PAGE} has no place for the {mark}: {begin.strip()} and {end.strip()}")
+        text = f"{head}{begin}{made}{end}{rest.partition(end)[2]}"
+    return text
 
 
 if __name__ == "__main__":
