@@ -38,3 +38,30 @@ def test_alerts_of_an_older_release_are_kept_with_their_clerks(tmp_path):
     new.db.execute("DELETE FROM visit")
     assert new.db.execute("SELECT (SELECT count(*) FROM alert) + (SELECT count(*) FROM alert_clerk)").fetchone() == (0,)
     new.close()
+
+
+def test_what_lanes_gave_before_budgets_counts_in_them(tmp_path):
+    path = tmp_path / "hub.sqlite"
+    old = Journal(path, before("hub-16"))
+    old.db.execute("INSERT INTO sale (sale, amount_minor, currency, paid_on, device, sold, day, posted_by, fingerprint) "
+                   "VALUES ('S-1', 3000, 'JPY', 'terminal', '', '2026-03-01T01:00:00Z', '2026-03-01', 'pos', 'f')")  # fmt: skip
+    old.db.execute("INSERT INTO sale_tender VALUES ('S-1', 0, 'card', 3000)")
+    for number, (state, paper) in enumerate(
+        [("committed", "printed"), ("reserved", ""), ("released", ""), ("released", "printed")]
+    ):
+        old.db.execute(
+            "INSERT INTO incentive VALUES (?, ?, 's', 'S-1', NULL, 'thanks', 'discount', 'a', 'a', 200, 0, 'print', ?, ?, "
+            "'2026-03-01T01:00:00.000000Z', NULL, '2026-03-31T01:00:00.000000Z')",
+            (f"K{number}", f"c{number}", paper, state),
+        )
+    old.close()
+    new = Journal(path, MIGRATIONS)
+    assert new.db.execute("SELECT rule, day, count, worth_minor FROM incentive_day").fetchall() == [
+        ("thanks", "2026-03-01", 3, 600)
+    ], "a slip that is in somebody's hand counts also while nobody has passed"
+    assert new.db.execute("SELECT count(*) FROM incentive_part").fetchone() == (4,)
+    assert new.db.execute("SELECT DISTINCT valid_from FROM incentive").fetchone() == ("2026-03-01T01:00:00.000000Z",)
+    assert new.db.execute("SELECT paid_on FROM sale_tender").fetchone() == ("terminal",)
+    new.db.execute("UPDATE incentive SET state = 'released' WHERE coupon IN ('K0', 'K1')")
+    assert new.db.execute("SELECT count, worth_minor FROM incentive_day").fetchone() == (2, 400)
+    new.close()
