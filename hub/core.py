@@ -51,6 +51,7 @@ TROUBLE = (
     "sales_refused_",
     "sensing_answers_",
     "terminal_frames_",
+    "giving_failed_",
 )
 """Beginnings of names of counters that somebody should look into."""
 
@@ -74,7 +75,8 @@ class Hub:
         self.giving = Giving(settings, self.terminals.is_there, self.counters)
         self.grants = Grants(settings.store.zone, policy, self.counters)
         self.passages = Passages(settings.store.zone, self.grants, self.counters, self.giving.on_settled)
-        self.scans = Scans(settings, keys.public, policy, self.passages, self.grants, self.counters)
+        self.fleet = Fleet()
+        self.scans = Scans(settings, keys.public, policy, self.passages, self.grants, self.counters, self.fleet.can_print)
         self.purchases = Purchases(settings, keys, policy, self.counters, self.passages.on_sale)
         self.lane_calls = LaneCalls(settings, self.places, self.counters)
         self.lane_reports = LaneReports(settings.store.zone, self.counters)
@@ -95,7 +97,6 @@ class Hub:
         ]
         """(customer, tx): called when a terminal of hers has connected, to say what is open."""
         self.agents: dict[str, ClientState] = {}
-        self.fleet = Fleet()
         self._handlers: dict[str, Callable[[Message, Tx], None]] = {
             "sighting": self.arrivals.take,
             "terminal_presence": self.arrivals.on_terminal,

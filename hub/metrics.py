@@ -13,7 +13,7 @@ from delivery import metrics
 from delivery.metrics import AckTimes, Family
 from delivery.node import Node
 from hub.core import Hub
-from hub.database import visitors
+from hub.database import givings, visitors
 from hub.days import store_day
 from hub.disk_probe import DiskProbe
 from hub.fleet import Heard
@@ -50,8 +50,15 @@ class Metrics(Collector):
             ("instore_hub_terminals", "Members' terminals that are connected.", len(self._hub.terminals)),
         ):  # fmt: skip
             yield metrics.gauge(name, text, value)
+        yield self._giving()
         yield from self._people()
         yield from self._agents()
+
+    def _giving(self) -> Family:
+        family = GaugeMetricFamily("instore_hub_coupons_waiting", "Coupons to be brought, by way.", labels=["way"])
+        for way, number in givings.waiting(self._node.engine.journal.db).items():
+            family.add_metric([way], number)
+        return family
 
     def _people(self) -> Iterator[Family]:
         """Of the store's present day, by counter; and what can be resolved of rotating beacons."""

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from instore import credentials_cli, customers_cli, members_cli, products_cli, rules_cli, sim_cli, up_cli
+from instore import credentials_cli, customers_cli, giving_cli, members_cli, products_cli, rules_cli, sim_cli, up_cli
 from instore.errors import told
 from instore.logs import configure
 
@@ -29,6 +29,7 @@ bench = typer.Typer(no_args_is_help=True, help="Measurements, each a ratio taken
 app.add_typer(customers_cli.app, name="customers")
 app.add_typer(customers_cli.clerks, name="clerks")
 app.add_typer(members_cli.app, name="members")
+app.add_typer(giving_cli.app, name="giving")
 app.add_typer(products_cli.app, name="products")
 app.add_typer(contract, name="contract")
 app.add_typer(bench, name="bench")

@@ -164,10 +164,19 @@ def by_secret(db: Connection, secret: str) -> GivingRow | None:
     return GivingRow(*row) if row else None
 
 
-def counts(db: Connection) -> dict[tuple[str, str], int]:
-    """How many are in each state, by way, for metrics."""
-    rows = db.execute("SELECT way, state, count(*) FROM giving GROUP BY way, state")
-    return {(way, state): number for way, state, number in rows}
+def waiting(db: Connection) -> dict[str, int]:
+    """How many coupons are on their way or are to be tried again, by way, for metrics."""
+    rows = db.execute("SELECT way, count(*) FROM giving WHERE due IS NOT NULL AND state = 'pending' GROUP BY way")
+    return {way: number for way, number in rows}
+
+
+def open_ways(db: Connection, most: int) -> list[tuple[str, str, str, int, str, str]]:
+    """(coupon, way, state, tries, changed, detail) of what waits or has failed, the newest first."""
+    return db.execute(
+        "SELECT coupon, way, state, tries, changed, detail FROM giving WHERE state IN ('pending', 'failed') "
+        "ORDER BY changed DESC, coupon, place LIMIT ?",
+        (most,),
+    ).fetchall()
 
 
 def forget(db: Connection, before: str, most: int) -> int:
