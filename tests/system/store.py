@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import json
 import os
 import urllib.error
@@ -101,18 +102,19 @@ async def program(*arguments: str, cwd: Path, environment: dict[str, str] | None
 
 
 async def ask(url: str, *, body: dict[str, Any] | None = None, key: str = "") -> tuple[int, dict[str, Any]]:
-    """Status and JSON of an answer; status 0 when nobody answers."""
+    """Status and JSON of an answer; status 0 when nobody answers, or whoever did was killed in the middle of it."""
 
     def asked() -> tuple[int, dict[str, Any]]:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
         data = None if body is None else json.dumps(body).encode()
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=5) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.load(error)
-        except OSError:
+            try:
+                with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=5) as answer:
+                    return answer.status, json.load(answer)
+            except urllib.error.HTTPError as error:
+                with error:
+                    return error.code, json.load(error)
+        except (OSError, http.client.HTTPException):
             return 0, {}
 
     return await asyncio.to_thread(asked)
