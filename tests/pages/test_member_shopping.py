@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
@@ -12,7 +13,7 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 from contract.payloads import Cart, CartLine, CartName
 from hub.shopping.products import import_products
 from tests.hub.conftest import SHIPPED, Store
-from tests.members.conftest import serving
+from tests.members.conftest import KEY, serving
 from tests.members.test_gateway import frame
 from tests.pages.shop_window import phone, spied, until
 from tests.pages.test_member_page import read_code, register, shoot
@@ -141,6 +142,25 @@ async def test_the_exit_button_ends_it(page: Page) -> None:
     await expect(page.locator("#exit-code")).to_be_visible()
     await page.locator("#exit-done").tap()
     await expect(page.locator("#shop-empty")).to_be_visible()
+
+
+@pytest.mark.row("B4")
+async def test_at_a_settlement_device_the_list_is_shown_as_a_code_and_paid_there(page: Page, address: str) -> None:
+    await add(page, MUG)
+    await page.locator("#till").tap()
+    await until(page, "document.getElementById('device-code').naturalWidth > 0")
+    (code,) = [text for text in await read_code(page) if text.startswith("LIST:")]
+    await shoot(page, "device")
+    assert await page.locator("#device-digits").text_content() == f"{code[5:9]} {code[9:]}"
+    async with httpx.AsyncClient(
+        base_url=address.replace("/member/", "/api/v1"), headers={"Authorization": f"Bearer {KEY}"}
+    ) as till:
+        read = (await till.get(f"/carts/{code}")).json()
+        sale = {"sale": "T-1", "amount_minor": read["total_minor"], "currency": "JPY", "paid_on": "settlement", "device": "till-2",
+                "cart": read["cart"], "cart_revision": read["revision"]}  # fmt: skip
+        assert (await till.post("/sales", json=sale)).status_code == 201
+    await expect(page.locator("#exit-code")).to_be_visible()
+    await expect(page.locator("#device")).to_be_hidden()
 
 
 @pytest.mark.row("B2", "C12")

@@ -20,7 +20,7 @@ export class ShopView {
     set("shop-trouble", trouble);
     $("shop-list").hidden = paid;
     $("shop-exit").hidden = !paid;
-    const promise = stage !== "empty" && !(paid && this._exit.readAt !== null) ? (cart.promise ?? null) : null;
+    const promise = stage !== "empty" && this._shop.device === null && !(paid && this._exit.readAt !== null) ? (cart.promise ?? null) : null;
     $("promise").hidden = promise === null;
     if (promise !== null) {
       set("promise-text", words.of(promise.text));
@@ -115,7 +115,8 @@ export class ShopView {
 
   _bar(words, stage, cart, tab) {
     const { busy, provider } = this._shop;
-    $("shop-bar").hidden = tab !== "shop" || (stage !== "empty" && stage !== "open");
+    const showing = stage === "open" && this._shop.device !== null; // the list's code, and nothing else
+    $("shop-bar").hidden = tab !== "shop" || showing || (stage !== "empty" && stage !== "open");
     $("exit-again").hidden = stage !== "empty" || cart?.state !== "paid" || cart.exit_code !== "ready";
     set("exit-again", words.say("exit_again"));
     const open = stage === "open";
