@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import json
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import Any
@@ -91,7 +91,7 @@ async def get_json(url: str, *, body: dict[str, Any] | None = None, key: str | N
         try:
             with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=3) as answer:
                 return json.load(answer)
-        except (urllib.error.URLError, OSError, ValueError):
+        except (OSError, ValueError, http.client.HTTPException):  # killed in the middle of its answer, too
             return None
 
     return await asyncio.to_thread(ask)
