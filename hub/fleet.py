@@ -10,6 +10,8 @@ from delivery.engine import Tx
 
 AGENTS_MAX = 1000
 DEVICES_MAX = 4000
+NO_PAPER = frozenset({"rec_empty", "cover_open", "fatal_error"})
+"""Flags of a printer from which no slip comes until somebody has been there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Fleet:
         self.beats: dict[str, Heard] = {}
         self.devices: dict[tuple[str, str], bool] = {}
         """(agent, device): online."""
+        self.printers: dict[tuple[str, str], bool] = {}
+        """(agent, printer): it can print, by its last word."""
         self.untold = 0
 
     def on_heartbeat(self, message: Message, tx: Tx) -> None:
@@ -43,8 +47,16 @@ class Fleet:
         if key in self.devices or len(self.devices) < DEVICES_MAX:
             online = told.power is DevicePower.ONLINE
             tx.after_commit(lambda: self.devices.__setitem__(key, online))
+            if told.category == "pos_printer":
+                able = told.power is not DevicePower.OFF_OFFLINE and not NO_PAPER.intersection(told.flags)
+                tx.after_commit(lambda: self.printers.__setitem__(key, able))
         else:
             self.untold += 1
+
+    def can_print(self, agent: str) -> bool:
+        """Whether a slip may come out at an agent's lanes; yes as long as nothing is known to the contrary."""
+        own = [able for (at, _), able in self.printers.items() if at == agent]
+        return any(own) or not own
 
     def online(self, agents: dict[str, ClientState]) -> dict[tuple[str, str], bool]:
         """Devices of an agent that is away can't be used, whatever it said last."""

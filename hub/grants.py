@@ -79,13 +79,12 @@ class Grants:
     # --- a scan
 
     def reserve(self, tx: Tx, customer: Customer | None, sale: SaleRow | None, *, code: str, scan: str, named: str,
-                visit: str) -> tuple[str, IncentiveRow | None]:  # fmt: skip
-        """For a scan that opens: the decision's ID in the trace, and what is reserved. `named`: the sale that the code names."""
+                visit: str, can_print: bool = True) -> tuple[str, IncentiveRow | None]:  # fmt: skip
+        """For a scan that opens: the decision's ID in the trace, and what is reserved. `named`: the sale that the code names;
+        `can_print`: a slip may come out there."""
         former = lanes.incentive_of_code(tx.db, code)
         if former is not None and self._still_room(tx, former, customer):
-            # A slip that was printed is in the customer's hand: no second one. Nor one whose rule is gone.
-            paper = former.give != "print" or self.receipt(former.rule) is not None
-            give = former.give if former.paper == "" and paper else "electronic"
+            give = self._again(former, can_print)
             lanes.reserve_again(tx.db, former.coupon, scan, give)
             cause = decided(tx, visit, scan, "incentive", f"{former.rule}: reserved again, {former.coupon}")
             return cause, lanes.incentive(tx.db, former.coupon)
@@ -97,12 +96,25 @@ class Grants:
         grants.settled(tx.db, code)
         outcome = self.decide(tx, customer, sale)
         again = "" if former is None else f"what was released ({former.rule}) has no room any more; "
-        cause = decided(tx, visit, scan, "incentive", f"incentive? {again}{outcome}"[:SAID_MAX])
+        give = outcome.grant.given(can_print=can_print, known=customer is not None) if outcome.grant is not None else ""
+        how = (
+            f"{give}, as no printer there can print; "
+            if outcome.grant is not None and give != outcome.grant.give
+            else ""
+        )
+        cause = decided(tx, visit, scan, "incentive", f"incentive? {again}{how}{outcome}"[:SAID_MAX])
         self._count(tx, outcome)
         if outcome.grant is None:
             return cause, None
         coupon = former.coupon if former is not None else coupons.new_coupon_id()
-        return cause, self._write(tx, outcome.grant, str(outcome), coupon, code, scan, sale, customer)
+        return cause, self._write(tx, outcome.grant, str(outcome), coupon, code, scan, sale, customer, give=give)
+
+    def _again(self, former: IncentiveRow, can_print: bool) -> str:
+        """How it is given now. A slip that was printed is in the customer's hand: no second one. Nor one whose rule is gone, or one
+        that failed. Who is not known has no terminal of hers: the display shows her the code."""
+        if former.paper == "" and (former.give != "print" or (can_print and self.receipt(former.rule) is not None)):
+            return former.give
+        return "electronic" if former.customer is not None or former.paper == "printed" else "display"
 
     def owe(self, tx: Tx, code: str, sale: str, scan: str) -> None:
         """A code whose sale is not known: if somebody passes with it, the incentive follows when the sale arrives."""

@@ -55,6 +55,16 @@ class Grant:
         """How the lane gives it: print, display, electronic."""
         return "electronic" if self.ways[0] in ELECTRONIC else self.ways[0]
 
+    def given(self, *, can_print: bool, known: bool) -> str:
+        """As `give`, where there is a printer that can print or not: the first that can be had. Who is not known has no terminal
+        of hers, so that the display is her last resort."""
+        if can_print or self.give != "print":
+            return self.give
+        other = next((way for way in self.ways if way != "print"), None)
+        if other is not None:
+            return "electronic" if other in ELECTRONIC else other
+        return "electronic" if known else "display"
+
     @property
     def electronic(self) -> tuple[Way, ...]:
         """How it is brought to her when it is not on paper, or the paper has failed; none: as [giving] of the settings says."""

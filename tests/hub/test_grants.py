@@ -11,7 +11,7 @@ import pytest
 
 from contract import exit_code
 from contract.exit_code import ExitClaims
-from contract.payloads import LaneDecision, LaneScan
+from contract.payloads import DeviceStatus, LaneDecision, LaneScan
 from hub.database import whole
 from hub.sale_shapes import SaleLine, SalePost, SaleRefused, Tender, VoidPost
 from hub.shopping.promise import promise
@@ -323,6 +323,47 @@ def test_two_purchases_at_once_are_not_both_her_tenth(store: Store, exit_: Exit)
     assert (first is not None, second is not None, rules) == (True, True, [("e",), ("p",)])
 
 
+# --- ways
+
+
+def printer(store: Store, *flags: str, power: str = "online", device: str = "printer-1") -> None:
+    data = DeviceStatus(category="pos_printer", power=power, flags=list(flags))
+    store.hear(store.bytes_of("device_status", data, agent="exit", device=device))
+
+
+@pytest.mark.row("B9", "C4")
+@pytest.mark.parametrize(
+    ("give", "customer", "out"),
+    [("'print'", HER, "electronic"), ("'print'", None, "display"), ("['print', 'display', 'app']", HER, "display"),
+     ("['print', 'email']", HER, "electronic"), ("['print', 'email']", None, "display"), ("['display', 'print']", HER, "display")],
+)  # fmt: skip
+def test_the_first_way_that_can_be_had(store: Store, exit_: Exit, give: str, customer: str | None, out: str) -> None:
+    write(store, f"give = {give}")
+    usual = exit_.leave("A", customer).give
+    assert usual == ("display" if give.startswith("['display'") else "print")
+    printer(store, "rec_empty")
+    without = exit_.leave("B", customer)
+    assert (without.give, without.receipt) == (out, [])
+    if out != usual:
+        assert f"incentive? {out}, as no printer there can print; r0: yes" in exit_.why()
+    printer(store, device="printer-2")
+    assert exit_.leave("C", customer).give == usual, "another printer of this agent can"
+    printer(store, "rec_near_end")
+    assert exit_.leave("D", customer).give == usual
+
+
+@pytest.mark.row("C4")
+def test_a_slip_that_failed_is_shown_to_who_is_not_known(store: Store, exit_: Exit) -> None:
+    """She has no terminal that a coupon could be sent to."""
+    write(store, "")
+    exit_.sell("A", None)
+    given = exit_.scan("A")
+    store.printed(given.coupon, "failed", scan="scan-A-1", lane="a")
+    exit_.pass_("A", "not_passed")
+    again = exit_.scan("A")
+    assert (again.coupon, again.give) == (given.coupon, "display")
+
+
 # --- points
 
 
@@ -468,7 +509,9 @@ def test_accounts_agree_after_anything(store: Store, exit_: Exit, seed: int) -> 
             store.passage(
                 rng.choice(["passed", "passed", "not_passed", "fault"]), scan=id, lane=lane, offline=rng.random() < 0.2
             )
-        elif act == "print" and (row := store.one("SELECT coupon, scan FROM incentive WHERE state = 'reserved' ORDER BY coupon LIMIT 1")):
+        elif act == "print" and (
+            row := store.one("SELECT coupon, scan FROM incentive WHERE state = 'reserved' ORDER BY coupon LIMIT 1")
+        ):
             store.printed(row[0], rng.choice(["printed", "failed"]), scan=row[1])
         elif act == "kill":
             store.restart()
