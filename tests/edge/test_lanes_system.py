@@ -77,7 +77,7 @@ class Exit(Shop):
             self.start(name, run(self.folder / name, control))
             self.sims[name] = await self._stack.enter_async_context(ControlClient(control))
         self.hub.give = None
-        self.agent()
+        self.the_agent = self.agent()
         await self.ready("reader", "gate", "keypad", "nfc")
         return self
 
