@@ -37,8 +37,9 @@ async def test_a_lane_goes_on_while_its_agent_drains(tmp_path: Path) -> None:
     assert found.hub["declared_lost"] == 0
     scans = found.scans(first=False)
     assert len(scans) >= 4
-    assert percentile(scans, 0.5) < 500
-    assert max(scans) < 2500  # nobody waits for longer than for a hub that is away
+    crowded_ms = 10 * percentile(found.quiet_ms, 0.5)
+    assert percentile(scans, 0.5) < 500 + crowded_ms
+    assert max(scans) < 2500 + crowded_ms  # nobody waits for longer than for a hub that is away
     assert found.live_ms[absence_drain.DOOR]
     assert percentile(found.live_ms[absence_drain.DOOR], 0.5) < 1000
 
