@@ -59,7 +59,8 @@ export class Shopping {
     const working = tab === "shop" && (["empty", "open"].includes(this.shop.stage) || this.leaving);
     if (this.camera.open && !working) this.camera.stop();
     const bright = tab === "shop" && this.exit.code !== null;
-    Object.assign(document.body.dataset, { bright: String(bright), leaving: String(tab === "shop" && this.leaving) });
+    if (bright && document.body.dataset.bright !== "true") scrollTo(0, 0);
+    Object.assign(document.body.dataset, { bright: String(bright), leaving: String(tab === "shop" && this.leaving), camera: String(this.camera.open) });
     if (bright || (this.camera.open && working)) this._awake.hold();
     else this._awake.release();
     this._view.draw(words, tab, this.leaving);
