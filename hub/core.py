@@ -76,7 +76,9 @@ class Hub:
         self.grants = Grants(settings.store.zone, policy, self.counters)
         self.passages = Passages(settings.store.zone, self.grants, self.counters, self.giving.on_settled)
         self.fleet = Fleet()
-        self.scans = Scans(settings, keys.public, policy, self.passages, self.grants, self.counters, self.fleet.can_print)
+        self.scans = Scans(
+            settings, keys.public, policy, self.passages, self.grants, self.counters, self.fleet.can_print
+        )
         self.purchases = Purchases(settings, keys, policy, self.counters, self.passages.on_sale)
         self.lane_calls = LaneCalls(settings, self.places, self.counters)
         self.lane_reports = LaneReports(settings.store.zone, self.counters)

@@ -43,7 +43,10 @@ def write_past(layout: Layout) -> str:
                               paid_on="settlement", device="till-1", sold=times.text(when), day=day, posted_by="demo-pos",
                               fingerprint="", points=0, unclaimed=None, void=None, voided=None)  # fmt: skip
                 sales.add(
-                    journal.db, row, [(product, product, category, pieces, amount)], [("cash", amount, "settlement", "till-1")]
+                    journal.db,
+                    row,
+                    [(product, product, category, pieces, amount)],
+                    [("cash", amount, "settlement", "till-1")],
                 )
     finally:
         journal.close()

@@ -96,7 +96,9 @@ async def test_points_are_no_coupon(till, store, exit_):
     given = exit_.leave("A")
     status, state = await redeem(till, given.coupon)
     assert (status, state["reason"]) == (409, "points_added")
-    assert store.one("SELECT points FROM customer WHERE customer = ?", HER) == (before + 50 + 30,), "and 30 for the purchase"
+    assert store.one("SELECT points FROM customer WHERE customer = ?", HER) == (before + 50 + 30,), (
+        "and 30 for the purchase"
+    )
 
 
 async def test_hers_and_nobody_elses(till, store, exit_):
