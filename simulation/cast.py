@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from random import Random
+
+from firmware_sim.beacons_rotating import Rotating
+from simulation import members, terminal
+from simulation.members import CUSTOMERS
 from simulation.people import Person
 from simulation.plan import Plan
-from simulation.stock import CUSTOMERS, beacon
 
 HABITS = {"steps_back": 0.1, "shows_twice": 0.15, "shows_forged": 0.03, "tries_again": 0.1, "is_followed": 0.03,
-          "posts_twice": 0.1, "lends_code": 0.1, "changes_lane": 0.2}  # fmt: skip
+          "posts_twice": 0.1, "lends_code": 0.1, "changes_lane": 0.2, "uses_till": 0.5}  # fmt: skip
 
 
 def people(plan: Plan) -> list[Person]:
@@ -23,11 +27,18 @@ def people(plan: Plan) -> list[Person]:
                 n,
                 rng.uniform(0, size.seconds - 0.3 * long_s),
                 rng.uniform(0.03, 0.25) * long_s,
-                None if known is None else f"K{known:04}",
-                beacon(known) if known is not None else (f"ibeacon:stranger:1:{n}" if rng.random() < 0.3 else None),
-                rng.choice([1.0, 2.0, 5.0]) * (3 if size.is_long else 1),
+                known,
+                _beacon(known, n, rng),
+                rng.choice([1.0, 2.0, 5.0]) * size.pace.tags,
                 rng.choice([300, 999, 1000, 2500, 18_000]),
                 frozenset(name for name, share in HABITS.items() if rng.random() < share * size.tricks),
+                frozenset(name for name, share in terminal.HABITS.items() if rng.random() < share * size.tricks),
             )
         )
     return found
+
+
+def _beacon(known: int | None, n: int, rng: Random) -> str | Rotating | None:
+    if known is None:
+        return f"ibeacon:stranger:1:{n}" if rng.random() < 0.3 else None
+    return members.rotating(known, rng.uniform(-140, 140)) if members.is_rotating(known) else members.beacon(known)

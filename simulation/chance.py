@@ -6,34 +6,62 @@ import random
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from unittest.mock import patch
 
-from hub.service import TICK_S
-
-LOOK_EVERY_S, HANGS_AFTER_S = 60.0, 400.0
-"""The watch over hanging workers looks less often than in a store (1.5 and 10 s): it would be half of all simulated steps."""
+from contract.envelope import decode
 
 
-LONG_TICK_S = 5.0
-"""In a run of more than an hour the hub looks less often what time has brought (in a store each second): else half of a day's
-simulated steps would be that."""
+@dataclass(frozen=True)
+class Pace:
+    """How often programs look or say something by themselves. Less often than in a store (in brackets), else that would be most
+    of all simulated steps. Seconds."""
+
+    tick_s: float
+    """What has time brought? (1)"""
+    heartbeat_s: float
+    """(5)"""
+    look_s: float
+    """Does a worker hang? (1.5)"""
+    hangs_s: float
+    """After so long it does. (10)"""
+    tags: float
+    """So much slower than in a store are customers' tags."""
+
+
+SHORT = Pace(3.0, 30.0, 60.0, 400.0, 1.5)
+LONG = Pace(15.0, 180.0, 300.0, 2000.0, 5.0)
+"""In a run of more than an hour."""
+REMEMBERED = 2000
+"""The same bytes come to several readers, and again: they are read once."""
 
 
 @contextmanager
-def from_seed(rng: random.Random, *, is_long: bool = False) -> Iterator[None]:
+def from_seed(rng: random.Random, pace: Pace = SHORT) -> Iterator[None]:
     """One-time IDs, epochs and jitter come from `rng` inside this block, in this process (one simulation at a time)."""
 
     def token_hex(count: int | None = None) -> str:
         return rng.randbytes(count or 32).hex()
+
+    def randbelow(most: int) -> int:
+        return rng.randrange(most)
 
     def seeded() -> random.Random:
         return random.Random(rng.getrandbits(64))
 
     with (
         patch.object(secrets, "token_hex", token_hex),
+        patch.object(secrets, "randbelow", randbelow),
+        patch("hub.eid.resolving.IDLE_S", pace.tick_s),
+        patch("hub.eid.resolving.PORTION", 4096),
+        patch("hub.eid.resolving.BUSY_S", pace.tick_s / 3),
+        patch("hub.eid.resolving.gc.freeze", lambda: None),
+        patch("hub.members.gateway.LOOK_AGAIN_S", 20 * pace.tick_s),
         patch("delivery.engine.Random", seeded),
-        patch("edge.health.LOOK_EVERY_S", LOOK_EVERY_S),
-        patch("edge.health.HANGS_AFTER_S", HANGS_AFTER_S),
-        patch("hub.service.TICK_S", LONG_TICK_S if is_long else TICK_S),
+        patch("edge.health.LOOK_EVERY_S", pace.look_s),
+        patch("edge.health.HANGS_AFTER_S", pace.hangs_s),
+        patch("hub.service.TICK_S", pace.tick_s),
+        patch("delivery.taking.decode", lru_cache(REMEMBERED)(decode)),
     ):
         yield

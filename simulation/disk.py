@@ -50,6 +50,9 @@ class Disk:
         def make(path: Path | str) -> sqlite3.Connection:
             db = sqlite3.connect(path, factory=_Connection, isolation_level=None, cached_statements=512)
             db.bind(self, process)
+            db.execute(
+                "PRAGMA locking_mode=EXCLUSIVE"
+            )  # nobody else opens the file: no locks in it at each transaction
             process.on_kill.append(db.power_off)
             return db
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from devices.advert_frames import FrameKind
 from devices.beacon_settings import Advert
 from edge.lane_types import Phase
+from simulation.members import CUSTOMERS, is_rotating, rotating
 from simulation.network import Weather
 from simulation.plan import NETWORK_FAULTS, PROGRAM_FAULTS, RADIO_FAULTS, Fault
 from simulation.programs import AgentProgram, Program
@@ -26,6 +27,7 @@ MOMENT_S = 40.0
 _MOMENTS = (None, Phase.PRINTING, Phase.OPENING, Phase.OPEN)
 _AT_AN_OPEN_GATE = ("wrong_way", "intruder")
 FLOOD_HZ, FLOOD_MAX_S = 50.0, 5.0
+REPLAY_HZ, REPLAY_MAX_S, REPLAY_AGE_S = 2.0, 10.0, 2400.0
 
 
 async def happen(store: Store, fault: Fault) -> None:
@@ -44,7 +46,7 @@ async def happen(store: Store, fault: Fault) -> None:
     elif fault.kind in NETWORK_FAULTS:
         await _network(store, fault)
     elif fault.kind in RADIO_FAULTS:
-        await _radio(store.agents[fault.target], fault)
+        await _radio(store, store.agents[fault.target], fault)
     else:
         await _machine(store, fault)
     store.broken_until(store.loop.time() + 1.0)
@@ -155,6 +157,12 @@ async def _network(store: Store, fault: Fault) -> None:
             for clerk in store.clerks:
                 broker.cut(f"clerk-{clerk.name}", fault.for_s)
             await asyncio.sleep(fault.for_s)
+        case "phones_cut":
+            store.phones_cut = True
+            for phone in store.phones:
+                phone.cut()
+            await asyncio.sleep(fault.for_s)
+            store.phones_cut = False
         case "blackout":  # the whole store is without power
             programs = [store.hub, *store.agents.values()]
             broker.restart(1.0 + fault.for_s)
@@ -181,11 +189,19 @@ async def _network(store: Store, fault: Fault) -> None:
             broker.weather = Weather()
 
 
-async def _radio(agent: AgentProgram, fault: Fault) -> None:
+async def _radio(store: Store, agent: AgentProgram, fault: Fault) -> None:
     if fault.kind == "radio_out":
         agent.radio = False
         await asyncio.sleep(fault.for_s)
         agent.radio = True
+        return
+    if fault.kind == "radio_replay":  # what rotating beacons said an hour ago, by somebody who has recorded it
+        some = store.chance.sample([n for n in range(1, CUSTOMERS + 1) if is_rotating(n)], k=3)
+        for _ in range(int(REPLAY_HZ * min(fault.for_s, REPLAY_MAX_S))):
+            for n in some:
+                said = rotating(n).frame(agent.loop.time() - REPLAY_AGE_S)
+                agent.hears(Advert(said, FrameKind.EDDYSTONE_EID, -50, -59, "", "hci0", agent.loop.time()))
+            await asyncio.sleep(1 / REPLAY_HZ)
         return
     for n in range(int(FLOOD_HZ * min(fault.for_s, FLOOD_MAX_S))):  # beacons that nobody has, each once
         beacon = f"ibeacon:made-up:{fault.number}:{n}"

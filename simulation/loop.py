@@ -74,17 +74,17 @@ class Process:
             for tell in self.on_kill:
                 tell()
 
-    def step(self, handle: Handle) -> None:
-        """Carry out one callback, or keep it for later."""
-        if not self.runs:
+    def steps_on(self, handle: Handle) -> bool:
+        """Whether it may carry out this callback now; if not, it is kept for later."""
+        if not self.alive or self.loop.now < self._frozen_until:
             self.held.append(handle)
-            return
+            return False
         self.steps += 1
         if self.steps == self.kill_at_step:
             self.held.append(handle)
             self.kill()
-        else:
-            handle._run()
+            return False
+        return True
 
 
 _PROCESS: contextvars.ContextVar[Process] = contextvars.ContextVar("process")
@@ -98,7 +98,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.outside = contextvars.Context()
         """Of the world: what happens whoever is alive."""
         self.trouble: Callable[[str], None] = lambda _: None
-        self._now = 0.0
+        self.now = 0.0
         self._at_once = 0
         self._ready: deque[Handle]
         self._timers: list[tuple[float, int, TimerHandle]] = []
@@ -108,7 +108,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.set_exception_handler(_tell)
 
     def time(self) -> float:
-        return self._now
+        return self.now
 
     def call_at(self, when: float, callback: Callable[..., object], *args: Any,  # type: ignore[override]
                 context: contextvars.Context | None = None) -> TimerHandle:  # fmt: skip
@@ -143,24 +143,29 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if not ready:
             if not timers:
                 raise Stuck("nobody does anything any more")
-            if timers[0][0] > self._now:
-                self._now, self._at_once = timers[0][0], 0
-        while timers and timers[0][0] <= self._now:
+            if timers[0][0] > self.now:
+                self.now, self._at_once = timers[0][0], 0
+        while timers and timers[0][0] <= self.now:
             handle = heapq.heappop(timers)[2]
             handle._scheduled = False  # type: ignore[attr-defined]
             ready.append(handle)
         self._at_once += len(ready)
         if self._at_once > STEPS_AT_ONCE_MAX:
-            raise Stuck(f"{self._at_once} steps at {self._now:.6f} s: a program spins")
+            raise Stuck(f"{self._at_once} steps at {self.now:.6f} s: a program spins")
         for _ in range(len(ready)):
-            one = ready.popleft()
-            if one.cancelled():
+            one: Any = ready.popleft()
+            if one._cancelled:
                 continue
-            process = one._context.get(_PROCESS)  # type: ignore[attr-defined]
-            if process is None:
-                one._run()
-            else:
-                process.step(one)
+            context = one._context
+            process = context.get(_PROCESS)
+            if process is not None and not process.steps_on(one):
+                continue
+            try:  # what `Handle._run` does, without its calls
+                context.run(one._callback, *one._args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                self.call_exception_handler({"message": f"{one._callback!r} failed", "exception": error})
 
     def _sweep(self) -> None:
         timers = self._timers

@@ -110,6 +110,7 @@ class Broker:
         self.sessions: dict[str, Session] = {}
         self.retained: dict[str, tuple[bytes, int]] = {}
         self.routed = 0
+        self.on_wire: Callable[[str, bytes], None] = lambda _topic, _payload: None
         self._readers = lru_cache(maxsize=20_000)(self._find_readers)
 
     # --- connections
@@ -152,6 +153,7 @@ class Broker:
         ):
             return
         self.routed += 1
+        self.on_wire(topic, payload)
         self.note("broker", f"{topic} {crc32(payload):08x}")
         if retain:
             self.retained[topic] = payload, qos

@@ -1,23 +1,20 @@
-"""Shoppers, clerks and the POS. They do what people do: come, look, pay, hold up codes twice, step back, walk behind others."""
+"""Shoppers and the POS. They do what people do: come, look, pay, hold up codes twice, step back, walk behind others."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from random import Random
 from typing import TYPE_CHECKING
 
-from contract import topics
-from contract.access import Principal, grants
-from contract.envelope import Message, decode, encode, source_of
-from contract.messages import BY_NAME, Role
-from contract.payloads import Alert, AlertAnswer, AlertState, ClerkStatus, ClientState
 from devices.advert_frames import FrameKind
 from devices.beacon_settings import Advert
+from firmware_sim.beacons_rotating import Rotating
 from firmware_sim.gate_board import FREE, OPEN
 from hub.purchases import SalePost, SaleTaken
+from simulation import members
+from simulation.basket import STRANGER, Basket, redeem
 from simulation.lane import LaneMachines
-from simulation.network import Session
+from simulation.terminal import Member, Phone
 
 if TYPE_CHECKING:
     from simulation.store import Store
@@ -30,17 +27,24 @@ FORGED = "IS1:THIS IS NO CODE OF OURS"
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One shopper's script. `customer` None: nobody knows her; `beacon` None: she carries none."""
+    """One shopper's script. `member` None: nobody knows her; `beacon` None: she carries none."""
 
     number: int
     comes_s: float
     stays_s: float
-    customer: str | None
-    beacon: str | None
+    member: int | None
+    """Of `simulation.members`."""
+    beacon: str | Rotating | None
     interval_s: float
     amount_minor: int
     habits: frozenset[str]
-    """steps_back, shows_twice, shows_forged, tries_again, is_followed, posts_twice, lends_code, changes_lane"""
+    """Of `simulation.cast`."""
+    phone: frozenset[str]
+    """Habits of her terminal, of `simulation.terminal`."""
+
+    @property
+    def customer(self) -> str | None:
+        return None if self.member is None else members.customer(self.member)
 
 
 class Shopper:
@@ -56,28 +60,57 @@ class Shopper:
         self.here = False
         self.out = False
         self._code = ""
+        self._sale = ""
+        self._says = -1, ""
+        self.phones = self._terminals()
+        self._basket = Basket(store, person.customer, self._rng) if self.phones and person.customer else None
+
+    def _terminals(self) -> list[Phone]:
+        person = self.person
+        held = None if person.member is None else members.session(person.member)
+        if held is None or person.customer is None:
+            return []
+        member = Member(person.customer, held, person.phone)
+        return [
+            Phone(self._store, member, f"{person.customer}/{n}") for n in range(1 + ("two_devices" in person.phone))
+        ]
 
     async def run(self) -> None:
         store, person = self._store, self.person
         await asyncio.sleep(person.comes_s)
         self.here = True
         store.truth.note(self.name, "comes")
+        if person.customer is not None and person.beacon is not None:
+            store.service.came.add(person.customer)
         tag = store.world(self._advertise()) if person.beacon else None
+        for phone in self.phones:
+            store.world(phone.run())
         await asyncio.sleep(person.stays_s)
-        taken = await self._pay()
+        if tag is not None and person.customer is not None and self._was_heard():
+            store.service.heard_undisturbed(person.customer)
+        exit_code = await self._pay()
         machines = self._rng.choice(list(store.machines.values()))
         others = [other for other in store.machines.values() if other is not machines]
         if "lends_code" in person.habits and others:
-            store.world(self._lent(self._rng.choice(others), taken.exit_code))
-        while not await self._tries_to_leave(machines, taken.exit_code):
+            store.world(self._lent(self._rng.choice(others), exit_code))
+        while not await self._tries_to_leave(machines, exit_code):
             machines = self._rng.choice(others)
             store.truth.note(self.name, f"goes to {machines.name}")
         self.here = False
         if tag is not None:
             tag.cancel()
+        for phone in self.phones:
+            phone.leave()
         self.out = True
         store.truth.note(self.name, "is out")
         store.truth.counts["left"] += 1
+        if "uses_till" in person.habits:
+            await self._uses_coupon_of_lane()
+
+    def _was_heard(self) -> bool:
+        """Nothing was broken while she was there, and she was there for long."""
+        store, person = self._store, self.person
+        return store.quiet_since() < person.comes_s and person.stays_s > 15 * person.interval_s + 30
 
     async def _advertise(self) -> None:
         """Her tag is heard by the agent that she is near, and faintly by another one."""
@@ -95,19 +128,63 @@ class Shopper:
 
     def _advert(self, rssi_dbm: int) -> Advert:
         assert self.person.beacon is not None
-        return Advert(self.person.beacon, FrameKind.IBEACON, rssi_dbm, -59, "", "hci0", self._store.loop.time())
+        now, beacon = self._store.loop.time(), self.person.beacon
+        if isinstance(beacon, Rotating):
+            return Advert(self._rotated(beacon, now), FrameKind.EDDYSTONE_EID, rssi_dbm, -59, "", "hci0", now)
+        return Advert(beacon, FrameKind.IBEACON, rssi_dbm, -59, "", "hci0", now)
 
-    async def _pay(self) -> SaleTaken:
-        store, person, sale = self._store, self.person, f"S-{self.person.number}"
-        post = SalePost(sale=sale, customer=person.customer, amount_minor=person.amount_minor, currency="JPY",
-                        paid_on="terminal")  # fmt: skip
-        taken = await self._posted(post)
-        store.sales[sale] = person
-        if "posts_twice" in person.habits:
+    def _rotated(self, beacon: Rotating, now: float) -> str:
+        quantum = beacon.quantum(now)
+        if self._says[0] != quantum:
+            self._says = quantum, beacon.frame(now)
+        return self._says[1]
+
+    async def _pay(self) -> str:
+        """Her exit code, paid for on her terminal or at a settlement device."""
+        store, person, rng = self._store, self.person, self._rng
+        if person.customer is not None and "uses_till" in person.habits:
+            await self._uses_coupons(person.customer)
+        if self._basket is not None and rng.random() < 0.5:
+            self._sale, amount_minor = await self._basket.bought()
+            exit_code = await self._shown()
+        else:
+            self._sale, amount_minor = f"S-{person.number}", person.amount_minor
+            post = SalePost(sale=self._sale, customer=person.customer, amount_minor=amount_minor, currency="JPY",
+                            paid_on="terminal")  # fmt: skip
             taken = await self._posted(post)
-        self._code = store.issue(taken)
-        store.truth.note(self.name, f"has paid {sale}")
-        return taken
+            if "posts_twice" in person.habits:
+                taken = await self._posted(post)
+            exit_code, self._basket = taken.exit_code, None
+        store.sales[self._sale] = amount_minor
+        self._code = store.issue(self._sale, exit_code)
+        store.truth.note(self.name, f"has paid {self._sale}")
+        return exit_code
+
+    async def _shown(self, known: str = "") -> str:
+        """The code on her terminal, which renews it as long as it has the hub; else the one it showed before."""
+        if self._basket is None:
+            return known
+        while True:
+            try:
+                return await self._basket.exit_code(self._sale)
+            except TimeoutError:
+                if known:
+                    return known
+                await asyncio.sleep(1.0)
+
+    async def _uses_coupons(self, customer: str) -> None:
+        """What her terminal shows, at a till; some try another one's."""
+        rng = self._rng
+        for phone in self.phones[:1]:
+            for coupon in [*phone.coupons]:
+                whose = customer if rng.random() < 0.85 else STRANGER
+                await redeem(self._store, coupon, whose, rng, f"T-{self.person.number}")
+
+    async def _uses_coupon_of_lane(self) -> None:
+        """What the lane gave, later."""
+        await asyncio.sleep(self._rng.uniform(1.0, 60.0))
+        for (coupon,) in self._store.hub.look("SELECT coupon FROM incentive WHERE sale = ?", self._sale):
+            await redeem(self._store, coupon, self.person.customer, self._rng, f"T-{self.person.number}")
 
     async def _posted(self, post: SalePost) -> SaleTaken:
         while True:  # a POS that gets no answer posts again
@@ -135,6 +212,7 @@ class Shopper:
                 habits.discard("shows_forged")
                 machines.present(FORGED)
                 await asyncio.sleep(2.0)
+            code = await self._shown(code)
             machines.present(code)
             if "shows_twice" in habits:
                 await asyncio.sleep(rng.random() * 2)
@@ -192,70 +270,3 @@ class Shopper:
             machines.present(code)
             if await self._until_open(machines, 3.0):
                 machines.gate.run(lambda: machines.gate.board.walk("exit"))
-
-
-class Clerk:
-    """A handheld that any MQTT client could be: it shows alerts and answers them after a while."""
-
-    def __init__(self, store: Store, name: str, rng: Random) -> None:
-        self._store, self.name, self._rng = store, name, rng
-        self.shown: dict[str, tuple[int, AlertState]] = {}
-        self.since = 0.0
-        """Since when it is connected."""
-        self._session: Session | None = None
-        self._ids = 0
-        self._answering: set[str] = set()
-        self._me = Principal(Role.CLERK, name)
-
-    async def run(self) -> None:
-        """Connects, again and again."""
-        store = self._store
-        filters = [(g.filter, 1) for g in grants(self._me, store.name) if g.action == "subscribe"]
-        while True:
-            await asyncio.sleep(0.5 + self._rng.random())
-            if not store.broker.reachable(self._me.username):
-                continue
-            lost = asyncio.Event()
-            self.shown.clear()
-            self.since = store.loop.time()
-            self._session = Session(
-                store.broker, self._me.username, filters, store.loop.outside, self._take, lost.set, None
-            )
-            store.broker.attach(self._session)
-            self._say("clerk_status", ClerkStatus(state=ClientState.READY))
-            await lost.wait()
-
-    def _take(self, topic: str, payload: bytes) -> None:
-        message = decode(topic, payload)
-        if not isinstance(message.data, Alert):
-            return
-        alert = message.data
-        revision, _ = self.shown.get(alert.alert, (0, AlertState.OFFERED))
-        if alert.revision < revision:
-            return
-        self.shown[alert.alert] = alert.revision, alert.state
-        waits = alert.state is AlertState.OFFERED or (alert.state is AlertState.ACCEPTED and alert.holder == self.name)
-        if waits and alert.alert not in self._answering:
-            self._answering.add(alert.alert)
-            self._store.world(self._answer(alert))
-
-    async def _answer(self, alert: Alert) -> None:
-        await asyncio.sleep(self._rng.uniform(1.0, 20.0))
-        self._answering.discard(alert.alert)
-        chance = self._rng.random()
-        if alert.state is AlertState.ACCEPTED:
-            if chance < 0.8:  # some forget to say that they have served
-                self._say("alert_answer", AlertAnswer(alert=alert.alert, answer="served"))
-        elif chance < 0.7:
-            self._say("alert_answer", AlertAnswer(alert=alert.alert, answer="accept"))
-        elif chance < 0.8:
-            self._say("alert_answer", AlertAnswer(alert=alert.alert, answer="decline"))
-
-    def _say(self, name: str, data: AlertAnswer | ClerkStatus) -> None:
-        if self._session is None or not self._session.open:
-            return
-        self._ids += 1
-        channel, ids = BY_NAME[name], {"clerk": self.name}
-        message = Message(channel, ids, data, f"{self.name}.{self._ids}", source_of(channel, ids))
-        topic = topics.topic(channel, self._store.name, **ids)
-        self._session.publish(topic, encode(message), channel.qos, channel.retain)

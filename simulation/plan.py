@@ -8,14 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
+from simulation.chance import LONG, SHORT, Pace
+
 HOUR_S = 3600.0
 PROGRAM_FAULTS = ("kill", "kill_at_step", "kill_before_commit", "kill_after_commit", "torn_commit", "stop", "lonely_death", "freeze", "disk_full", "slow_disk", "clock")  # fmt: skip
-NETWORK_FAULTS = ("cut", "one_way", "lose", "double", "shuffle", "slow", "broker_restart", "swizzle", "handhelds_cut", "blackout", "pos_line")  # fmt: skip
+NETWORK_FAULTS = ("cut", "one_way", "lose", "double", "shuffle", "slow", "broker_restart", "swizzle", "handhelds_cut", "phones_cut", "blackout", "pos_line")  # fmt: skip
 LANE_FAULTS = ("reader_out", "reader_noise", "reader_stutter",
                "paper_end", "cover_open", "cutter_jam", "printer_power", "printer_cable", "printer_deaf", "printer_slow",
                "gate_cable", "gate_noise", "gate_power", "gate_mains", "gate_fault", "gate_jam", "fire", "obstacle",
                "wrong_way", "intruder")  # fmt: skip
-RADIO_FAULTS = ("radio_out", "radio_flood")
+RADIO_FAULTS = ("radio_out", "radio_flood", "radio_replay")
 FAULTS = (*PROGRAM_FAULTS, *NETWORK_FAULTS, *LANE_FAULTS, *RADIO_FAULTS)
 QUIET_S = 120.0
 """No fault in the last part of a run: there everything must settle."""
@@ -36,6 +38,10 @@ class Size:
     def is_long(self) -> bool:
         """Then tags, heartbeats and the watch over the rules are slower."""
         return self.hours > 1
+
+    @property
+    def pace(self) -> Pace:
+        return LONG if self.is_long else SHORT
 
     @property
     def seconds(self) -> float:

@@ -1,50 +1,34 @@
-"""Hub and agents of the simulated store: the real programs, killed and started again on their files."""
+"""Programs of the simulated store, the agents among them: the real ones, killed and started again on their files."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import math
-import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 from config.edge_settings import EdgeSettings
-from config.hub_settings import HubSettings
-from contract.access import Principal
 from contract.envelope import Message
 from contract.messages import Role
-from contract.payloads import LanePassage
 from delivery.clock import Clock
 from delivery.engine import Engine, Tx
 from delivery.journal import Journal, Migration
 from delivery.link import Address
-from delivery.node import Node
 from delivery.streams import Entry
 from devices.beacon_settings import Advert
 from devices.pulse import Pulse
 from edge.agent import Agent, World
-from hub.core import Hub
-from hub.database.schema import MIGRATIONS
-from hub.exit_keys import KeyRing
-from hub.rules.reload import RunningPolicy
-from hub.service import last_will, on_link, tick
 from simulation import chance
 from simulation.disk import Disk
 from simulation.lane import LaneMachines, SimDevices
 from simulation.loop import Killed, Process, VirtualLoop
-from simulation.network import HOP_S, Broker, SimLink
+from simulation.network import Broker, SimLink
+from simulation.stock import START
 from simulation.truth import Key, Truth
-
-T = TypeVar("T")
-
-START = datetime(2026, 4, 1, 0, 0, tzinfo=UTC)
-"""Nine in the morning in Tokyo."""
-_NOWHERE = Address("nowhere", 1, "nobody", "nothing")
 
 
 class Program:
@@ -163,7 +147,7 @@ class _Journal(Journal):
 
     def __init__(self, program: Program, path: Path, migrations: Sequence[Migration]) -> None:
         self._program = program
-        self._me = "hub" if isinstance(program, HubProgram) else f"agent/{program.name}"
+        self._me = "hub" if program.name == "hub" else f"agent/{program.name}"
         super().__init__(path, migrations, connect=program.disk.connect(program.process))
 
     def put(self, peer: str, stream: str, entry: Entry) -> int:
@@ -253,82 +237,4 @@ class _Scanner:
     async def run(self) -> None:
         while True:
             self.pulse.beat("scan")
-            await asyncio.sleep(chance.LOOK_EVERY_S)
-
-
-class HubProgram(Program):
-    """The parts of `hub.service.run_hub` without its web server."""
-
-    def __init__(self, settings: HubSettings, keys: KeyRing, policy: RunningPolicy, *args: Any) -> None:
-        super().__init__("hub", settings.database, *args)
-        self.settings, self.keys, self.policy = settings, keys, policy
-        self.hub: Hub | None = None
-        self.mishaps = 0.0
-        """Share of requests, and of their answers, that are lost between the POS and the hub."""
-        self._heard: list[str] = []
-        self.node: Node | None = None
-
-    def _begin(self) -> None:
-        journal = self.journal(self.settings.database, MIGRATIONS)
-        self.hub = hub = Hub(self.settings, self.keys, lambda: self.policy.current)
-        engine = Engine(
-            journal, Principal(Role.HUB, self.settings.id), self.settings.store.id, hub.handle, clock=self.clock()
-        )
-        self.watch(engine)
-        address = replace(_NOWHERE, client_id="")
-        self.node = Node(engine, address, will=last_will(self.settings), on_link=on_link(hub, engine),
-                         make_link=self.link, express=True)  # type: ignore[arg-type]  # fmt: skip
-        main = self.process.start(self._run(hub, self.node))
-        main.add_done_callback(self._ended, context=self.loop.outside)
-
-    async def _run(self, hub: Hub, node: Node) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(node.run())
-            tasks.create_task(tick(hub, node, self.policy))
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if self.process.alive and not task.cancelled():
-            self.truth.breaks("no program ends by itself", f"hub: {task.exception()!r}")
-
-    def takes(self, message: Message) -> None:
-        data = message.data
-        if isinstance(data, LanePassage) and data.outcome == "passed" and data.scan:
-            self._heard.append(data.scan)
-
-    def _committed(self) -> None:
-        super()._committed()
-        for scan in self._heard:
-            self.truth.passage_heard(scan)
-        self._heard.clear()
-
-    def _rolled_back(self) -> None:
-        super()._rolled_back()
-        self._heard.clear()
-
-    async def ask(self, act: Callable[[Hub, Tx], T], timeout_s: float = 3.0) -> T:
-        """One request to its API, in one transaction. Raises TimeoutError when no answer comes, sqlite3.Error as told."""
-        answer: asyncio.Future[T] = self.loop.create_future()
-        low, high = HOP_S
-        if self.alive and not self._mishap():
-            self.process.soon(self._answer, act, answer, after_s=low + self.rng.random() * (high - low))
-        async with asyncio.timeout(timeout_s):
-            return await answer
-
-    def _answer(self, act: Callable[[Hub, Tx], T], answer: asyncio.Future[T]) -> None:
-        assert self.hub is not None
-        assert self.node is not None
-        try:
-            with self.node.transaction() as tx:
-                result = act(self.hub, tx)
-        except sqlite3.Error:
-            return  # an error page; whoever asked will ask again
-        if not self._mishap():
-            self.loop.call_later(HOP_S[0], _give, answer, result, context=self.loop.outside)
-
-    def _mishap(self) -> bool:
-        return bool(self.mishaps) and self.rng.random() < self.mishaps
-
-
-def _give(answer: asyncio.Future[T], result: T) -> None:
-    if not answer.done():
-        answer.set_result(result)
+            await asyncio.sleep(chance.SHORT.look_s)

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from contextlib import closing
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from hub.database import times
-from simulation import books
-from simulation.programs import START
+from simulation import books, service_books
 
 if TYPE_CHECKING:
     from simulation.store import Store
@@ -20,33 +15,16 @@ SETTLE_S = 1500.0
 WATCH_S = 5.0
 LATEST_S = 900.0
 """So long after closing time the last has left."""
-ALERT_S = 30.0
-"""So long after the last fault every open request is on its handhelds (three times `reoffer_s`)."""
 
 
 async def watch(store: Store) -> None:
     while True:
         await asyncio.sleep(6 * WATCH_S if store.plan.size.is_long else WATCH_S)
         store.truth.check_patience()
-        _check_alerts(store)
+        store.service.look()
         inside = sum(not shopper.out for shopper in store.shoppers)
         if inside and store.loop.time() > store.plan.size.seconds + LATEST_S:
             store.truth.breaks("nobody captive", f"{inside} shoppers are still inside")
-
-
-def _check_alerts(store: Store) -> None:
-    """When nothing was broken for a while, every open request is on the handhelds it was offered to."""
-    now = store.loop.time()
-    if now - store.quiet_since() < ALERT_S:
-        return
-    since = times.text(START + timedelta(seconds=now - ALERT_S))
-    sql = "SELECT alert, clerk FROM alert JOIN alert_clerk USING (alert) WHERE state IN ('offered', 'accepted') AND raised < ?"
-    with closing(sqlite3.connect(store.hub.settings.database)) as db:
-        waiting = db.execute(sql, (since,)).fetchall()
-    for alert, clerk in waiting:
-        handheld = store.clerks_by_name[clerk]
-        if now - handheld.since > ALERT_S and alert not in handheld.shown:
-            store.truth.breaks("alerts arrive", f"{clerk} does not see {alert}, raised before {since}")
 
 
 async def settle(store: Store) -> None:
@@ -63,9 +41,11 @@ async def settle(store: Store) -> None:
     if left:
         store.truth.breaks("all is settled in the end", "; ".join(left[:5]))
         return
-    with closing(sqlite3.connect(store.hub.settings.database)) as db:
-        for what in books.wrong(db, store.truth, {sale: p.amount_minor for sale, p in store.sales.items()}):
-            store.truth.breaks("the books balance", what)
+    for what in books.wrong(store.hub.look, store.truth, store.sales):
+        store.truth.breaks("the books balance", what)
+    for what in service_books.wrong(store.hub.look, store.service):
+        store.truth.breaks("the books of service balance", what)
+    store.service.in_files(sorted(store.folder.iterdir()))
 
 
 def _unsettled(store: Store) -> list[str]:
@@ -85,5 +65,4 @@ def _unsettled(store: Store) -> list[str]:
         return [f"the hub has {count} unacknowledged messages"]
     if left := store.truth.unsettled():
         return left
-    with closing(sqlite3.connect(store.hub.settings.database)) as db:
-        return list(books.unsettled(db))
+    return [*books.unsettled(store.hub.look), *service_books.unsettled(store.hub.look)]

@@ -11,18 +11,22 @@ from typing import Any
 
 from config.edge_settings import EdgeSettings
 from contract.exit_code import ExitCodeError, verify
-from hub.purchases import SaleTaken
 from simulation import settling
 from simulation.cast import people
+from simulation.clerk import Clerk
 from simulation.faults import happen
+from simulation.hub import HubProgram
 from simulation.lane import LaneMachines
 from simulation.loop import VirtualLoop
+from simulation.members import CLERKS
 from simulation.network import Broker
-from simulation.people import Clerk, Person, Shopper
+from simulation.people import Shopper
 from simulation.plan import Plan
 from simulation.printer import MODELS
-from simulation.programs import AgentProgram, HubProgram
-from simulation.stock import CLERKS, hub_parts
+from simulation.programs import AgentProgram
+from simulation.service import Service
+from simulation.stock import hub_parts
+from simulation.terminal import Phone
 from simulation.truth import Truth
 
 
@@ -47,10 +51,15 @@ class Store:
         for agent, lanes in plan.lanes.items():
             own = {lane: self._machines(agent, lane) for lane in lanes}
             self.agents[agent] = AgentProgram(self._edge_settings(agent, lanes), own, *more, plan.rng(f"agent {agent}"))
-        self.sales: dict[str, Person] = {}
+        self.sales: dict[str, int] = {}
+        """Amount by sale, as posted or confirmed."""
+        self.service = Service(self)
+        self.phones_cut = False
         self.shoppers = [Shopper(self, person) for person in people(plan)]
         self.clerks = [Clerk(self, f"c{n + 1}", plan.rng(f"clerk {n}")) for n in range(CLERKS)]
-        self.clerks_by_name = {clerk.name: clerk for clerk in self.clerks}
+        self.phones: list[Phone] = [phone for shopper in self.shoppers for phone in shopper.phones]
+        self.members = [shopper.person.customer for shopper in self.shoppers if shopper.person.customer]
+        self.broker.on_wire = self.service.on_wire
         self._broken_until = 0.0
         self._stop: asyncio.Event = asyncio.Event()
         self.truth.on_broken = self._stop.set
@@ -72,7 +81,7 @@ class Store:
                 "database": self.folder / f"{agent}.db",
                 "mqtt": {"username": f"agent-{agent}", "password": "simulated"},
                 "beacons": {},
-                "heartbeat_s": 60.0 if self.plan.size.is_long else 15.0,
+                "heartbeat_s": self.plan.size.pace.heartbeat_s,
                 "lane": [
                     {
                         "id": lane,
@@ -92,14 +101,14 @@ class Store:
         """Something that goes on whoever is alive."""
         return self.loop.create_task(work, context=self.loop.outside)
 
-    def issue(self, taken: SaleTaken) -> str:
-        """The POS has a code for a customer; returns its one-time ID."""
+    def issue(self, sale: str, exit_code: str) -> str:
+        """A customer has a code for a sale; returns its one-time ID."""
         try:
-            claims = verify(taken.exit_code, self.keys.public, store=self.name, now=None)
+            claims = verify(exit_code, self.keys.public, store=self.name, now=None)
         except ExitCodeError as error:
             self.truth.breaks("codes are good", str(error))
             return ""
-        self.truth.issued[claims.code_id] = taken.sale
+        self.truth.issued[claims.code_id] = sale
         return claims.code_id
 
     def broken_until(self, at_s: float) -> None:
@@ -121,6 +130,7 @@ class Store:
             agent.start()
         for clerk in self.clerks:
             self.world(clerk.run())
+            self.world(clerk.breaks())
         people = [self.world(shopper.run()) for shopper in self.shoppers]
         faults = [self.world(happen(self, fault)) for fault in self.plan.faults]
         self.world(settling.watch(self))

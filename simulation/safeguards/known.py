@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulation.plan import Size
-from simulation.safeguards import in_delivery, in_hub, in_lanes
+from simulation.safeguards import in_delivery, in_hub, in_lanes, in_service, in_shopping
 
 LIMIT = 200
 """Within so many seeds a missing safeguard is caught, if it does not say otherwise."""
@@ -17,6 +17,8 @@ SIZE = Size(customers=15, hours=0.1, faults=250)
 """A small store in a few bad minutes: more happens in a second of processor time than in a quarter of an hour."""
 QUARTER = Size(faults=100)
 """A request to clerks lives longer than that."""
+SERVICE = Size(customers=30, hours=0.12, faults=60, tricks=1.5)
+"""More people, and odder ones."""
 
 Out = Callable[[], AbstractContextManager[Any]]
 
@@ -67,4 +69,27 @@ SAFEGUARDS = (
     Safeguard("presence by start", "whom an agent heard before its restart stays heard", in_hub.presence_of_a_former_start),
     Safeguard("one visit a day", "a customer heard at another door comes again", in_hub.a_visit_at_every_door),
     Safeguard("repeated posts", "a sale that is posted again is booked again", in_hub.posts_booked_twice),
+    Safeguard("consent to be recognised", "anybody is recognised on arrival", in_service.anybody_is_recognised, size=SERVICE),
+    Safeguard("consent to readings", "anybody's terminal is asked for readings", in_service.everybody_is_asked, size=SERVICE),
+    Safeguard("consent taken back", "a consent counts also after it was taken back", in_service.withdrawn_consent_counts, size=SERVICE),
+    Safeguard("own answers only", "a terminal may answer for somebody else", in_service.answers_for_others, size=SERVICE),
+    Safeguard("sensing deadline", "an answer counts however late it comes", in_service.late_answers, size=SERVICE),
+    Safeguard("readings not stored", "the record of a decision holds the readings", in_service.readings_in_the_trace, size=SERVICE),
+    Safeguard("refused frames not kept", "what a terminal says is kept when it is refused", in_service.refused_frames_kept, size=SERVICE),
+    Safeguard("holder of an alert", "a clerk may take over what another one holds", in_service.anybody_takes_it_over, size=SERVICE),
+    Safeguard("revision of an alert", "a handheld shows the copy that came last", in_service.older_copies_shown, size=QUARTER),
+    Safeguard("nothing that is over", "a handheld that comes back hears of all", in_service.what_is_over_is_told, size=QUARTER),
+    Safeguard("end told again", "the end of an alert is told once", in_service.the_end_is_told_once, size=QUARTER),
+    Safeguard("same clerks", "a special treatment is asked of all clerks", in_service.treatments_to_everybody, size=SERVICE),
+    Safeguard("window of rotating beacons", "an identifier is hers also long after she said it", in_service.replays_resolve, size=SERVICE),
+    Safeguard("table kept ahead", "identifiers are computed at the start only", in_service.keys_at_the_start_only, size=QUARTER),
+    Safeguard("limits of coupons", "neither number nor budget of a coupon is looked at", in_service.no_limits, size=SERVICE),
+    Safeguard("coupons decided once", "a visit's coupons are decided again and again", in_service.decided_at_every_look, size=SERVICE),
+    Safeguard("told until kept", "a coupon is said once to her terminal", in_service.told_once, size=SERVICE),
+    Safeguard("a coupon is used once", "a till does not look whether a coupon was used", in_service.used_again, size=SERVICE),
+    Safeguard("a coupon is hers", "a till does not look whose a coupon is", in_service.anybodys_coupon, size=SERVICE),
+    Safeguard("a command counts once", "a change of a list that is sent again counts again", in_shopping.commands_count_twice, size=SERVICE),
+    Safeguard("amount of a payment", "a payment is confirmed whatever was paid", in_shopping.any_amount, size=SERVICE),
+    Safeguard("end of a payment", "a payment that was over is confirmed", in_shopping.late_confirmations, size=SERVICE),
+    Safeguard("payments expire", "a payment that nobody confirms stays open", in_shopping.payments_never_end, size=SERVICE),
 )  # fmt: skip

@@ -1,0 +1,48 @@
+"""Safeguards of lists, payments and their sales, taken out."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+from unittest.mock import patch
+
+from delivery.engine import Tx
+from hub.database import carts, payments, times
+from hub.shopping.carts import Carts
+from hub.shopping.payments import Payments
+from simulation.safeguards.in_service import together
+
+
+def commands_count_twice() -> AbstractContextManager[Any]:
+    def note(_self: Carts, tx: Tx, customer: str, id: str, content: str) -> None:
+        if carts.command(tx.db, customer, id) is None:
+            carts.add_command(tx.db, customer, id, content, times.text(tx.utc))
+
+    new = patch.object(Carts, "known", lambda self, tx, customer, id, content: False)  # noqa: ARG005
+    return together(new, patch.object(Carts, "note", note))
+
+
+def any_amount() -> AbstractContextManager[Any]:
+    confirm = Payments.confirm
+
+    def confirmed(self: Payments, tx: Tx, id: str, amount_minor: int, currency: str, tenders: Any = ()) -> Any:
+        row = payments.payment(tx.db, id)
+        return confirm(self, tx, id, amount_minor if row is None else row.amount_minor, currency, tenders)
+
+    return patch.object(Payments, "confirm", confirmed)
+
+
+def late_confirmations() -> AbstractContextManager[Any]:
+    confirm = Payments.confirm
+
+    def confirmed(self: Payments, tx: Tx, id: str, *args: Any) -> Any:
+        row = payments.payment(tx.db, id)
+        if row is not None and row.state in ("cancelled", "expired"):
+            return self._sold(tx, row, ())
+        return confirm(self, tx, id, *args)
+
+    return patch.object(Payments, "confirm", confirmed)
+
+
+def payments_never_end() -> AbstractContextManager[Any]:
+    return patch.object(Payments, "tick", lambda self, tx: None)  # noqa: ARG005
