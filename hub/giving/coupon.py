@@ -8,6 +8,7 @@ from contract.payloads import Bilingual, MemberCoupon
 from hub.database import times
 from hub.database.givings import GivenRow
 from hub.database.lanes import IncentiveRow
+from hub.money import money
 
 
 def state_of(row: IncentiveRow, now: str, *, used: bool) -> str:
@@ -24,13 +25,22 @@ def begins(row: IncentiveRow) -> datetime:
     return times.time(row.valid_from or row.settled or row.reserved)
 
 
-def as_message(row: IncentiveRow, given: GivenRow) -> MemberCoupon:
+def conditions(row: IncentiveRow, currency: str) -> Bilingual:
+    """What it asks of her, as a sentence."""
+    least = money(row.minimum_minor, currency)
+    ja = f"、{least.ja}以上のお買い上げで" if row.minimum_minor else ""
+    en = f" of {least.en} or more" if row.minimum_minor else ""
+    return Bilingual(ja=f"次回のお買い物から{ja}お使いいただけます。", en=f"For your next purchase{en}.")
+
+
+def as_message(row: IncentiveRow, given: GivenRow, currency: str) -> MemberCoupon:
     """As her terminal gets it. Until she has passed the lane it is reserved, and valid from then on."""
     return MemberCoupon.model_validate(
         {
             "coupon": row.coupon,
             "customer": given.customer,
             "title": Bilingual(ja=row.title_ja, en=row.title_en),
+            "text": conditions(row, currency),
             "code": row.coupon,
             "kind": row.kind,
             "amount_minor": row.amount_minor,
