@@ -177,6 +177,8 @@ def _made(parts: tuple[Part, ...], known: bool, now: datetime, zone: ZoneInfo, t
     """One grant of these parts. What it is given as goes by the first that is more than points."""
     lead = next((part for part in parts if not _points_only(part)), parts[0])
     ways = tuple(way for way in lead.rule.give if known or way not in ELECTRONIC)
+    if _points_only(lead):  # nothing to read from a display: they are in her account
+        ways = tuple(way for way in ways if way != "display") or ("app",)
     titles = [title(part) for part in parts]
     coupon = [part for part in parts if not _points_only(part)] or list(parts)  # points have no minimum and no last day
     amount, percent = sum(part.amount_minor for part in parts), sum(part.percent for part in parts)
