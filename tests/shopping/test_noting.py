@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from hub.explain import as_dict, explain_from
 from hub.shopping.signing import signed
 from tests.hub.conftest import HANAKO, Store
 from tests.members.conftest import serving
@@ -73,5 +74,7 @@ async def test_of_who_is_not_in_the_store_under_the_payment_and_of_strangers_not
     late = await call(store, payment, {"outcome": "paid", "amount_minor": 150, "currency": "JPY"})
     assert late.json()["kind"] == "late"
     assert any("refused, late: " in line for line in noted(store, payment))
+    told = json.dumps(as_dict(explain_from(store.journal.db, payment)))
+    assert "refused, late: " in told
     assert (await call(store, "PNOBODYS", {"outcome": "failed"}, nonce="b" * 16)).status_code == 404
     assert noted(store, "PNOBODYS") == []
