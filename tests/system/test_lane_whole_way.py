@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import config
+from config.edge_settings import load_edge
 from config.hub_settings import load_hub
 from contract import topics
 from contract.access import Principal
@@ -19,6 +20,9 @@ from contract.payloads import AlertAnswer
 from delivery.engine import Engine, Tx
 from delivery.journal import Journal
 from delivery.node import Node
+from edge.agent import Agent
+from firmware_sim.control import ControlClient
+from firmware_sim.reader import run_reader
 from hub.clerks import import_clerks
 from hub.core import Hub
 from hub.database import sales
@@ -87,6 +91,7 @@ class WholeExit(Exit):
         super().__init__(folder)
         self.settings.write_text(self.settings.read_text() + "[display]\nport = 0\n")
         self.password = self.broker.credentials.issue(CLERK)
+        self.south_password = self.broker.credentials.issue(Principal(Role.AGENT, "south"))
 
 
 @pytest.mark.row("B6")
@@ -170,3 +175,40 @@ async def test_while_the_hub_is_away_the_qr_code_opens_the_number_does_not_and_a
             [("passed",), ("not_passed",)],
         )
         assert hub.all("SELECT how FROM given_coupon") == [("granted",)]
+
+
+@pytest.mark.row("C2")
+@pytest.mark.row("C1")
+async def test_a_code_that_two_cut_off_lanes_of_different_agents_let_through(tmp_path: Path) -> None:
+    async with WholeExit(tmp_path) as shop:
+        hub = shop.hub
+        assert isinstance(hub, RealHub)
+        south = shop.folder / "south.toml"
+        south.write_text(
+            f'store = "{STORE}"\nagent = "south"\ndatabase = "south.db"\n[mqtt]\nport = {shop.broker.port}\n'
+            f'username = "agent-south"\npassword = "{shop.south_password}"\n'
+            f'[[lane]]\nid = "1"\n[lane.reader]\nport = "{shop.folder}/reader4"\n'
+        )
+        shop.start("reader4", run_reader(shop.folder / "reader4", shop.folder / "reader4.sock"))
+        async with ControlClient(shop.folder / "reader4.sock") as reader:
+            other = Agent(load_edge(south), south)
+            shop.start("south", other.run())
+            await until(lambda: len(other.keys) == 1 and len(shop.the_agent.keys) == 1)
+            code, _ = hub.buy("S-1")
+            await shop.stop("hub")
+            await shop.do("reader3", "present", code=code)  # both are exit counters: they let her through at once
+            assert "error" not in await reader.call({"do": "present", "code": code})
+            await until(lambda: shop.the_agent.lanes["3"].counters["scans"] + other.lanes["1"].counters["scans"] == 2)
+            await until(
+                lambda: shop.the_agent.lanes["3"].lane.phase.value == other.lanes["1"].lane.phase.value == "idle", 15
+            )
+            node = Node(hub.engine, shop.broker.address(HUB), on_link=hub.on_link)
+            shop.start("hub again", node.run())
+            await until(lambda: bool(hub.all("SELECT 1 FROM lane_incident")), 20)
+            ((kind, agent, lane, detail),) = hub.all("SELECT kind, agent, lane, detail FROM lane_incident")
+            first = {"exit/3": "south/1", "south/1": "exit/3"}[f"{agent}/{lane}"]
+            assert kind == "code_twice"
+            assert f"was used at {first} already" in detail
+            assert hub.all("SELECT state FROM incentive") == [("committed",)], "given once"
+            assert hub.all("SELECT count(*) FROM given_coupon") == [(1,)]
+            assert hub.all("SELECT count(*) FROM scan WHERE passage = 'passed'") == [(2,)]
