@@ -9,7 +9,6 @@ import select
 import signal
 import socket
 import stat
-import statistics
 import subprocess
 import sys
 import time
@@ -112,7 +111,7 @@ async def test_no_small_message_waits_for_the_one_before_it(tmp_path: Path) -> N
             hub.publish(answer, b"y", qos=1)
             await agent.until(lambda count=number: len(agent.messages) == count)
             took.append(time.perf_counter() - begun)
-        assert statistics.median(took) < 0.02
+        assert sorted(took)[3] < 0.02  # each of them would cost it; a crowded machine costs many of them as much
 
 
 async def test_a_kill_after_a_save_loses_neither_session_nor_retained_message(
