@@ -88,6 +88,8 @@ class LaneSettings(Section):
     """The display speaks of the next rank when no more than this is missing to it; 0: never."""
     call_group: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     """A group of clerks who are called to a lane. None: the group of `alerts.escalate_to`."""
+    agent_lost_s: Seconds = 60.0
+    """An agent with lanes that is lost for so long: a clerk is called by the hub."""
     call_expire_s: Seconds = 180.0
     """So long a call waits for a clerk; then the lane's display says that nobody came."""
 

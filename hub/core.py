@@ -80,7 +80,7 @@ class Hub:
             settings, keys.public, policy, self.passages, self.grants, self.counters, self.fleet.can_print
         )
         self.purchases = Purchases(settings, keys, policy, self.counters, self.passages.on_sale)
-        self.lane_calls = LaneCalls(settings, self.places, self.counters)
+        self.lane_calls = LaneCalls(settings, self.places, self.fleet.has_lanes, self.counters)
         self.lane_reports = LaneReports(settings.store.zone, self.counters)
         self.exit_numbers = ExitNumbers(settings, keys, self.counters)
         self.rank_run = RankRun(settings.store.zone, policy, self.counters)
@@ -156,6 +156,7 @@ class Hub:
     def _on_agent_status(self, message: Message, tx: Tx) -> None:
         status = message.data
         assert isinstance(status, AgentStatus)
+        self.lane_calls.on_agent(message.ids["agent"], self.agents.get(message.ids["agent"]), status.state, tx)
         if len(self.agents) < 1000 or message.ids["agent"] in self.agents:
             self.agents[message.ids["agent"]] = status.state
         count(tx, self.counters, f"agents_{status.state}")

@@ -58,6 +58,10 @@ class Fleet:
         own = [able for (at, _), able in self.printers.items() if at == agent]
         return any(own) or not own
 
+    def has_lanes(self, agent: str) -> bool:
+        """Whether exit lanes hang on this agent, by the readers that it has told of."""
+        return any(at == agent and device.startswith("reader-") for at, device in self.devices)
+
     def online(self, agents: dict[str, ClientState]) -> dict[tuple[str, str], bool]:
         """Devices of an agent that is away can't be used, whatever it said last."""
         return {key: on and agents.get(key[0]) is ClientState.READY for key, on in self.devices.items()}

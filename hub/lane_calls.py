@@ -3,6 +3,8 @@
     lane ──call──▶ offered to the group ──accept──▶ the lane's display: somebody is coming ──served──▶ over
                         └── nobody in time ──▶ the display says so      the lane: over by itself ──▶ expired
 
+An agent that is lost can't call. The hub does, when its lanes are silent for `agent_lost_s`: behind a closed gate somebody waits.
+
 It is about no customer and belongs to no visit, so that it has tables of its own. All times are the wall's.
 """
 
@@ -10,8 +12,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 
 from config.hub_settings import HubSettings
@@ -36,11 +40,13 @@ from hub.database.alerts import Offer
 from hub.database.lane_calls import CallRow
 from hub.days import store_day
 from hub.places import Places
-from hub.saying import count, heard, say
+from hub.saying import count, decided, heard, say
 
 NEWS_PERIODS = 3
 ACCEPTED_MAX = timedelta(hours=1)
 """A call that a clerk has accepted, and of which nobody ever heard again."""
+AWAY = "agent_away"
+"""The reason of the hub's own calls; no lane says it."""
 CALL = Words(ja="{lane} に係員が必要です: {why}", en="A clerk is needed at {lane}: {why}")
 WHY: dict[str, Words] = {
     "help": Words(ja="お客様が呼んでいます", en="a customer has pressed the help button"),
@@ -48,6 +54,7 @@ WHY: dict[str, Words] = {
     "printer": Words(ja="プリンターを確認してください(用紙・カバー)", en="look at the printer (paper, cover)"),
     "no_decision": Words(ja="本部と通信できず、退店できないお客様がいます", en="the hub does not answer, and a customer can't leave"),
     "stuck": Words(ja="ゲートが応答しません。お客様を確認してください", en="the gate fell silent while somebody passed"),
+    AWAY: Words(ja="レーンの装置が応答しません。お客様を確認してください", en="its computer does not answer; customers may wait there"),
     "out_of_order": Words(ja="コードリーダーが使えません", en="the code reader is out of order"),
 }  # fmt: skip
 
@@ -55,9 +62,13 @@ WHY: dict[str, Words] = {
 class LaneCalls:
     """All calls of the store's lanes."""
 
-    def __init__(self, settings: HubSettings, places: Places, counters: Counter[str]) -> None:
+    def __init__(
+        self, settings: HubSettings, places: Places, has_lanes: Callable[[str], bool], counters: Counter[str]
+    ) -> None:
         self._lane, self._alerts, self._zone = settings.lane, settings.alerts, settings.store.zone
-        self._places, self._counters = places, counters
+        self._places, self._has_lanes, self._counters = places, has_lanes, counters
+        self._lost: dict[str, datetime] = {}
+        """Agents that were there in this life of the hub, and since when they are not; until a clerk is called."""
         self._group = settings.lane.call_group or settings.alerts.escalate_to
 
     # --- the lane speaks
@@ -80,16 +91,18 @@ class LaneCalls:
 
     def _raise(self, tx: Tx, alert: str, call: LaneCall, message: Message) -> None:
         agent, lane = message.ids["agent"], message.ids["lane"]
+        self._offer(tx, alert, agent, lane, call.call, call.reason, call.detail, min(call.since, tx.utc), message.id)
+
+    def _offer(self, tx: Tx, alert: str, agent: str, lane: str, call: str, reason: str, detail: str, since: datetime,
+               cause: str) -> None:  # fmt: skip
         count(tx, self._counters, "lane_calls")
-        count(tx, self._counters, f"lane_calls_{call.reason}")
-        since = min(call.since, tx.utc)
+        count(tx, self._counters, f"lane_calls_{reason}")
         day, patience = store_day(tx.utc, self._zone), timedelta(seconds=self._lane.call_expire_s)
         late = tx.utc - since > patience
         group = () if late or not self._group else tuple(
             Offer(clerk, "group") for clerk in clerks.group(tx.db, self._group, day))  # fmt: skip
-        row = CallRow(alert, agent, lane, call.call, call.reason, call.detail, times.text(since), day,
-                      "offered" if group else "expired", None, None, 1, times.text(tx.utc), times.text(tx.utc + patience),
-                      times.text(tx.utc), message.id)  # fmt: skip
+        row = CallRow(alert, agent, lane, call, reason, detail, times.text(since), day, "offered" if group else "expired", None,
+                      None, 1, times.text(tx.utc), times.text(tx.utc + patience), times.text(tx.utc), cause)  # fmt: skip
         table.add(tx.db, row, group)
         if not group:
             count(tx, self._counters, "lane_calls_late" if late else "lane_calls_without_clerk")
@@ -105,6 +118,38 @@ class LaneCalls:
         if life.is_open:
             count(tx, self._counters, "lane_calls_over")
             self._change(tx, row, life.expire(), cause, f"over: {why}")
+
+    # --- a lane that can't speak
+
+    def on_agent(self, agent: str, before: ClientState | None, state: ClientState, tx: Tx) -> None:
+        """An agent is there, has left, or was lost (its will)."""
+        if state is ClientState.LOST and before is ClientState.READY:
+            tx.after_commit(lambda: self._note(agent, tx.utc))
+        elif state is not ClientState.LOST:
+            tx.after_commit(lambda: self._note(agent, None))
+            for row in table.open_of(tx.db, agent, AWAY):
+                self._over(tx, row, row.cause or row.alert, "its computer answers again")
+
+    def _note(self, agent: str, lost: datetime | None) -> None:
+        if lost is None:
+            self._lost.pop(agent, None)
+        else:
+            self._lost.setdefault(agent, lost)
+
+    def _call_for_the_lost(self, tx: Tx) -> None:
+        patience = timedelta(seconds=self._lane.agent_lost_s)
+        for agent, since in tuple(self._lost.items()):
+            if tx.utc - since < patience:
+                continue
+            tx.after_commit(partial(self._note, agent, None))
+            if self._has_lanes(agent) and not table.open_of(tx.db, agent, AWAY):
+                self._raise_away(tx, agent, since)
+
+    def _raise_away(self, tx: Tx, agent: str, since: datetime) -> None:
+        call = f"away-{since:%Y%m%dT%H%M%S}"
+        alert = alert_id(agent, AWAY, call)
+        cause = decided(tx, alert, alert, "called", f"{agent} is lost since {times.text(since)}, and drives lanes")
+        self._offer(tx, alert, agent, "", call, AWAY, "", since, cause)
 
     # --- clerks answer
 
@@ -144,8 +189,9 @@ class LaneCalls:
     # --- in time
 
     def tick(self, tx: Tx) -> None:
-        """The end of what nobody took; the open ones again. About once a second."""
+        """Lanes that were lost; the end of what nobody took; the open ones again. About once a second."""
         now = tx.utc
+        self._call_for_the_lost(tx)
         for row in table.past(tx.db, times.text(now), times.text(now - ACCEPTED_MAX)):
             count(tx, self._counters, "lane_calls_expired")
             self._change(tx, row, _life(row, table.offers(tx.db, row.alert)).expire(), row.cause, "nobody came in time")
@@ -172,6 +218,8 @@ class LaneCalls:
 
     def _tell_lane(self, tx: Tx, row: CallRow, state: Literal["called", "coming", "served", "nobody"], name: str,
                    summary: str) -> None:  # fmt: skip
+        if row.reason == AWAY:
+            return  # it would hear it when it is over
         data = LaneCallAnswered(call=row.call, state=state, clerk_name=name[:500])
         say(tx, "lane_call_answered", data, summary, visit=row.alert, cause=row.cause, agent=row.agent, lane=row.lane)
 
@@ -205,6 +253,8 @@ class LaneCalls:
 
     def _name(self, row: CallRow) -> Words:
         place = self._places.place(row.agent)
+        if not row.lane:
+            return place
         return Words.model_construct(ja=f"{place.ja} レーン{row.lane}", en=f"{place.en}, lane {row.lane}")
 
 

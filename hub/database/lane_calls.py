@@ -130,6 +130,12 @@ def of_clerk(db: Connection, clerk: str, news_since: str) -> list[CallRow]:
     return [CallRow(*row) for row in rows]
 
 
+def open_of(db: Connection, agent: str, reason: str) -> list[CallRow]:
+    """Open calls of an agent for one reason."""
+    sql = f"SELECT {_CALL} FROM lane_call WHERE {OPEN} AND agent = ? AND reason = ?"
+    return [CallRow(*row) for row in db.execute(sql, (agent, reason))]
+
+
 def open_calls(db: Connection) -> list[CallRow]:
     """For the manager, oldest first."""
     return [

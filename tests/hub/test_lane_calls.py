@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.payloads import LaneCall, LaneIncident, LaneShown
+from contract.payloads import AgentStatus, DeviceStatus, LaneCall, LaneIncident, LaneShown
 from hub.clerks import import_clerks
 from hub.explain import explain_from
 
@@ -114,6 +114,59 @@ def test_an_answer_of_somebody_who_was_not_asked_changes_nothing(store) -> None:
     alert = alerts(calls(store))["c04"].alert
     assert store.answer("c01", alert, "accept") == []
     assert store.one("SELECT state FROM lane_call") == ("offered",)
+
+
+# --- a lane that can't speak
+
+
+def agent(store, state: str, name: str = "exit"):
+    return store.hear(store.bytes_of("agent_status", AgentStatus(state=state), agent=name))
+
+
+def device(store, name: str, agent: str = "exit") -> None:
+    store.hear(
+        store.bytes_of("device_status", DeviceStatus(category="scanner", power="online"), agent=agent, device=name)
+    )
+
+
+@pytest.mark.row("B12")
+@pytest.mark.row("C1")
+def test_an_agent_that_is_lost_is_spoken_for_by_the_hub(store) -> None:
+    agent(store, "ready")
+    device(store, "reader-1")
+    agent(store, "lost")
+    store.later(seconds=59)
+    assert alerts(store.tick()) == {}
+    store.later(seconds=1)
+    asked = alerts(store.tick())
+    assert set(asked) == {"c04", "c05"}
+    assert (
+        asked["c04"].message.en == "A clerk is needed at Exit: its computer does not answer; customers may wait there"
+    )
+    assert alerts(store.tick()) == {}, "once"
+    said = store.answer("c04", asked["c04"].alert, "accept")
+    assert told(said) == []
+    over = alerts(agent(store, "ready"))
+    assert {one.state for one in over.values()} == {"expired"}
+    assert store.counters["lane_calls_agent_away"] == 1
+
+
+@pytest.mark.parametrize("ways", [("ready", "lost", "ready"), ("ready", "disconnected"), ("lost",)])
+def test_who_comes_back_in_time_or_has_left_on_purpose_needs_nobody(store, ways: tuple[str, ...]) -> None:
+    device(store, "reader-1")
+    for state in ways:
+        agent(store, state)
+        store.later(seconds=20)
+    store.later(seconds=100)
+    assert alerts(store.tick()) == {}
+
+
+def test_an_agent_without_lanes_is_no_case_for_a_clerk(store) -> None:
+    agent(store, "ready", "entrance")
+    device(store, "beacons", "entrance")
+    agent(store, "lost", "entrance")
+    store.later(seconds=100)
+    assert alerts(store.tick()) == {}
 
 
 # --- incidents
