@@ -167,7 +167,7 @@ def by_secret(db: Connection, secret: str) -> GivingRow | None:
 def waiting(db: Connection) -> dict[str, int]:
     """How many coupons are on their way or are to be tried again, by way, for metrics."""
     rows = db.execute("SELECT way, count(*) FROM giving WHERE due IS NOT NULL AND state = 'pending' GROUP BY way")
-    return {way: number for way, number in rows}
+    return dict(rows)
 
 
 def open_ways(db: Connection, most: int) -> list[tuple[str, str, str, int, str, str]]:

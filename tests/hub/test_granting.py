@@ -183,7 +183,11 @@ def test_somebody_unknown_gets_the_coupon_without_the_points() -> None:
 
 
 def test_points_alone_are_not_shown_as_a_code() -> None:
-    for give, how in ((["display"], "electronic"), (["display", "print"], "print"), (["display", "email"], "electronic")):
+    for give, how in (
+        (["display"], "electronic"),
+        (["display", "print"], "print"),
+        (["display", "email"], "electronic"),
+    ):
         found = outcome(compiled(rule(kind="points", points=5, give=give)))
         assert found.grant is not None
         assert found.grant.give == how
