@@ -119,7 +119,7 @@ def _shown(lane: Lane, memory: Memory, devices: Devices, call: Call | None, now:
             return _Shown("printing", "busy", words.PRINTING, _hers(memory), "good", (memory.thanks,))
         case "showing" if memory.code:
             left_s = None if lane.deadline is None else max(0, math.ceil(lane.deadline - now))
-            say = (memory.thanks, words.COUPON)
+            say = (memory.thanks, words.SCAN_IT)
             return _Shown("coupon", "busy", words.COUPON, _hers(memory)[:2], "good", say, qr=memory.code, left_s=left_s)
         case "opening" if call is not None and call.reason in ("gate", "help"):
             return _clerk(call, words.GATE_STUCK)

@@ -15,7 +15,11 @@ READING = _say("読み取り中です", "Reading your code")
 PRINTING = _say("クーポンを印刷しています", "Your coupon is being printed")
 TAKE = _say("印刷されたクーポンをお取りください", "Please take your printed coupon")
 SENT = _say("クーポンは電子でお届けします", "You receive your coupon electronically")
-COUPON = _say("カメラでクーポンを読み取れます", "Scan your coupon with your phone")
+COUPON = _say("カメラで読み取れます", "Scan it with your phone")
+SCAN_IT = _say(
+    "画面のクーポンを、スマートフォンのカメラで読み取ってください",
+    "Please scan the coupon on the display with your phone",
+)
 OPENING = _say("ゲートが開きます", "The gate is opening")
 MOMENT = _say("確認しています。少々お待ちください", "Checking. One moment, please")
 CHECKING_GATE = _say("ゲートを確認しています。少々お待ちください", "Checking the gate. One moment, please")

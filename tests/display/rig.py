@@ -13,6 +13,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from config.display_settings import DisplaySettings
 from contract.payloads import CouponRead, LaneCallAnswered
+from devices.gate import CommandResult
 from devices.gate_events import NotPassed, Passage
 from devices.gate_map import Outcome
 from edge.display.board import Board
@@ -44,14 +45,16 @@ Object.defineProperty(window, "speechSynthesis", { value: {
   speak(words) { window.spied.spoken.push(`${words.lang} ${words.volume} ${words.text}`); },
 } });
 """
+PATIENT = {"decide_s": 60, "print_patience_s": 60, "show_s": 60}
+"""A browser on a crowded machine takes its time, and the lane is to wait for the test."""
 
 
 class Rig(Bench):
     """`async with Rig(folder)`: lane 1, its board, its server."""
 
     def __init__(self, folder: Path, *, lane: dict[str, Any] | None = None, **display: Any) -> None:
-        super().__init__(folder, **(lane or {}))
-        self.display = DisplaySettings(port=0, **display)
+        super().__init__(folder, **PATIENT, **(lane or {}))
+        self.display = DisplaySettings(port=0, **{"name_s": 60, **display})
         self.look = Devices()
         self._ends = AsyncExitStack()
 
@@ -145,7 +148,7 @@ class Kiosk:
     said: list[str]
     """Errors and warnings on its console."""
 
-    async def shows(self, screen: str, within_s: float = 6.0) -> None:
+    async def shows(self, screen: str, within_s: float = 15.0) -> None:
         async with asyncio.timeout(within_s):
             while await self.page.evaluate("document.body.dataset.screen") != screen:  # noqa: ASYNC110  # no task of ours
                 await asyncio.sleep(0.02)
@@ -200,3 +203,47 @@ async def kiosk(browser: Browser, url: str, size: str = "wide", *, voices: bool 
         yield own
     finally:
         await context.close()
+
+
+async def every_screen(rig: Rig, page: Kiosk) -> AsyncIterator[str]:
+    """Brings a lane through all its screens."""
+    await page.shows("waiting")
+    yield "waiting"
+    rig.bad_code()
+    await page.shows("refused")
+    yield "refused"
+    await rig.accepted()
+    await page.shows("reading")
+    yield "reading"
+    rig.decides()
+    await page.shows("printing")
+    yield "printing"
+    rig.devices.answer = lambda _: CommandResult("refused", "not now")
+    rig.paper_comes()
+    await page.shows("opening")
+    yield "opening"
+    rig.devices.answer = lambda _: CommandResult("accepted")
+    await page.shows("pass")
+    yield "pass"
+    await rig.passes()
+    await rig.comes(give="display")
+    await page.shows("coupon")
+    yield "coupon"
+    rig.coupon_is_read()
+    await rig.opens()
+    await rig.passes()
+    await rig.calls_for_help()
+    await page.shows("clerk")
+    yield "clerk"
+    rig.clerk("served")
+    for devices, screen in (
+        ({"reader": False}, "out_of_order"),
+        ({"reader": None}, "starting"),
+        ({"fire": True}, "fire"),
+    ):
+        rig.looks(**devices)
+        await page.shows(screen)
+        yield screen
+    await rig.away()
+    await page.shows("lost")
+    yield "lost"

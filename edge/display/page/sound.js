@@ -9,12 +9,18 @@ const TONES = {
   alarm: [[960, 0.4], [700, 0.4], [960, 0.4], [700, 0.4], [960, 0.4], [700, 0.4]],
 };
 const LOUDEST = 0.6;
-const VOICES = { ja: "ja", en: "en" };
+// eSpeak reads Japanese characters as "Chinese letter": tones alone say more.
+const CAN_SPEAK = {
+  ja: (voice) => /^ja/i.test(voice.lang) && !/espeak/i.test(`${voice.name} ${voice.voiceURI}`),
+  en: (voice) => /^en/i.test(voice.lang),
+};
+const AFTER_HUSH_S = 0.08; // what is said right after a silencing is swallowed
 const RATE = { ja: 1.05, en: 0.95 };
 
 export class Sound {
   constructor() {
     this._last = null;
+    if ("speechSynthesis" in window) speechSynthesis.getVoices(); // asked once, they are there when they are needed
     this._audio = "AudioContext" in window ? new AudioContext() : null;
     // Without --autoplay-policy=no-user-gesture-required a touch lets it sound (docs/display.md).
     for (const touch of ["pointerdown", "keydown"]) addEventListener(touch, () => this._audio?.resume().catch(() => {}));
@@ -70,7 +76,7 @@ export class Sound {
     if (!("speechSynthesis" in window)) return;
     const voices = speechSynthesis.getVoices();
     const spoken = languages
-      .map((language) => [language, voices.find((voice) => voice.lang.toLowerCase().startsWith(VOICES[language]))])
+      .map((language) => [language, voices.find(CAN_SPEAK[language])])
       .filter(([, voice]) => voice !== undefined);
     this._due = setTimeout(() => {
       for (const [language, voice] of spoken) {
@@ -82,6 +88,6 @@ export class Sound {
         words.volume = sound.volume / 100;
         speechSynthesis.speak(words);
       }
-    }, after_s * 1000);
+    }, Math.max(after_s, AFTER_HUSH_S) * 1000);
   }
 }
