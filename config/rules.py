@@ -153,7 +153,8 @@ class LaneMessages(Section):
 
 
 class ShoppingMessages(Section):
-    """What the list on a customer's terminal says of the coupon (row B3). Places: {title} of the coupon, {amount} that is missing."""
+    """What the list on a customer's terminal says of the coupon (row B3). Places: {title} of the coupon, {amount} that is missing,
+    {count} of exits or payments after this one."""
 
     coupon: Words = Words(
         ja="退店処理を行うと、次回使える「{title}」を差し上げます。",
@@ -164,9 +165,20 @@ class ShoppingMessages(Section):
         en="Buy {amount} more and scan out with your exit code to receive for your next purchase: {title}.",
     )
 
+    more_exits: Words = Words(
+        ja="今回のあと、あと{count}回の退店処理で「{title}」を差し上げます。",
+        en="Exits with your exit code still to go after this one: {count}. Then you receive: {title}.",
+    )
+    more_payments: Words = Words(
+        ja="今回のあと、あと{count}回このスマートフォンでお支払いいただくと「{title}」を差し上げます。",
+        en="Payments on this phone still to go after this one: {count}. Then you receive: {title}.",
+    )
+
     @model_validator(mode="after")
     def _places(self) -> ShoppingMessages:
-        for words, allowed in ((self.coupon, ("title",)), (self.more, ("title", "amount"))):
+        counted = ("title", "count")
+        for words, allowed in ((self.coupon, ("title",)), (self.more, ("title", "amount")), (self.more_exits, counted),
+                               (self.more_payments, counted)):  # fmt: skip
             for text in (words.ja, words.en):
                 check_places(text, allowed)
         return self

@@ -18,7 +18,7 @@ from config.incentives import ELECTRONIC, IncentiveRule, ReceiptText, Way
 from config.words import Words
 from hub.money import money
 from hub.rules.condition import Value
-from hub.rules.incentives import Incentives, Judged, Part, Room
+from hub.rules.incentives import Ahead, Incentives, Judged, Part, Room
 
 LAST_SECOND = time(23, 59, 59)
 """A slip says a day: it holds to its end."""
@@ -77,6 +77,8 @@ class Outcome:
 
     grant: Grant | None
     judged: tuple[Judged, ...]
+    ahead: tuple[Words, Ahead] | None = None
+    """Where nothing is given: what a rule that counts brings soonest, with its title."""
 
     @property
     def rule(self) -> str:
@@ -143,7 +145,9 @@ def decide(incentives: Incentives, values: Mapping[str, Value], room: Room, *, n
         judged = _one_product(judged)
     parts = tuple(each.part for each in judged if each.part is not None)
     if not parts:
-        return Outcome(None, tuple(judged))
+        ahead = min((each.ahead for each in judged if each.ahead), key=lambda each: each.more, default=None)
+        coming = (_title(ahead.part, incentives.currency, product), ahead) if ahead is not None else None
+        return Outcome(None, tuple(judged), coming)
     made = _made(parts, bool(values["member"]), now, zone, lambda part: _title(part, incentives.currency, product))
     return Outcome(made, tuple(judged))
 

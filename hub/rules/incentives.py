@@ -59,6 +59,15 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Ahead:
+    """What a rule that counts will bring: so many exits or payments of hers after this one."""
+
+    what: Literal["exits", "payments"]
+    more: int
+    part: Part
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """One rule and what became of it. `far` orders those that do not hold: smallest is nearest."""
 
@@ -67,6 +76,7 @@ class Judged:
     because: str
     part: Part | None = None
     far: tuple[bool, int, float] = (False, 0, 0.0)
+    ahead: Ahead | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +97,19 @@ class Incentives:
             return Judged(
                 rule.name, verdict, finding.because, None, (finding.failed, finding.missing, finding.distance)
             )
-        number, lacking = _counted(rule, values)
+        number, more, lacking = _counted(rule, values)
         if lacking is None:
             stepped, how, lacking = self._stepped(rule, values)
         if lacking is None:
             lacking = _for_nobody(rule, values)
         if lacking is not None:
             return Judged(rule.name, "not", lacking[0], None, (False, 1, lacking[1]))
+        if more and number is not None:
+            part = self._part(rule, values, stepped, number + more)
+            full = self.full(rule, part.worth_minor, number + more, room(rule, number + more))
+            ahead = None if full else Ahead(_counts(rule)[0], more, part)
+            because, far = _not_yet(rule, number, more)
+            return Judged(rule.name, "not", because, None, (False, 1, far), ahead)
         part = self._part(rule, values, stepped, number)
         out = room(rule, number)
         because = "; ".join(filter(None, (finding.because, how, self._state(rule, part, out))))
@@ -206,26 +222,31 @@ def table_problem(rule: IncentiveRule, names: Mapping[str, Value], levels: Mappi
 PERIODS = {"day": "today", "month": "this month", "year": "this year", "all": "in all"}
 
 
-def _counted(rule: IncentiveRule, values: Mapping[str, Value]) -> tuple[int | None, tuple[str, float] | None]:
-    """Which exit or payment this is, if the rule counts them; and what lacks."""
+def _counts(rule: IncentiveRule) -> tuple[Literal["exits", "payments"], str, str, int]:
+    """What a rule counts, the value that says which one this is, its word, and every so-manieth."""
+    assert rule.every is not None
+    if rule.every.exits is not None:
+        return "exits", "exit_number", "exit", rule.every.exits
+    assert rule.every.terminal_payments is not None
+    return "payments", "payment_number", "payment on the terminal", rule.every.terminal_payments
+
+
+def _counted(rule: IncentiveRule, values: Mapping[str, Value]) -> tuple[int | None, int, tuple[str, float] | None]:
+    """Which exit or payment this is, if the rule counts them; how many more it takes after it; and what lacks for counting."""
     if rule.every is None:
-        return None, None
-    name, word, every = ("exit_number", "exit", rule.every.exits)
-    if every is None:
-        name, word, every = "payment_number", "payment on the terminal", rule.every.terminal_payments
-    assert every is not None
+        return None, 0, None
+    _, name, word, every = _counts(rule)
     if not values["member"]:
-        return None, (f"she is not known: nobody counts her {word}s", 1.0)
-    if name not in values:
-        return None, (f"this is no {word}", 1.0)
-    number = int(values[name])
-    more = -number % every
-    if more or number <= 0:
-        return None, (
-            f"this is her {_nth(number)} {word}, and it comes at every {_nth(every)}: {more} more",
-            min(1.0, more / every),
-        )
-    return number, None
+        return None, 0, (f"she is not known: nobody counts her {word}s", 1.0)
+    number = int(values.get(name, 0))
+    if number <= 0:
+        return None, 0, (f"this is no {word}", 1.0)
+    return number, -number % every, None
+
+
+def _not_yet(rule: IncentiveRule, number: int, more: int) -> tuple[str, float]:
+    _, _, word, every = _counts(rule)
+    return f"this is her {_nth(number)} {word}, and it comes at every {_nth(every)}: {more} more", more / every
 
 
 def _by_paying(rule: IncentiveRule, values: Mapping[str, Value]) -> tuple[int | str, str, tuple[str, float] | None]:

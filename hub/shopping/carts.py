@@ -259,14 +259,16 @@ class Carts:
             return None
         title, texts = found.title, self._purchases.policy().messages.shopping
         short = money(found.short_minor, self._settings.store.currency)
-        words = texts.more if found.short_minor else texts.coupon
+        words, count = texts.more if found.short_minor else texts.coupon, 0
+        if found.ahead is not None:
+            words, count = texts.more_exits if found.ahead.what == "exits" else texts.more_payments, found.ahead.more
         return payloads.CartPromise.model_validate(
             {
-                "holds": found.short_minor == 0,
+                "holds": found.short_minor == 0 and found.ahead is None,
                 "title": {"ja": title.ja, "en": title.en},
                 "text": {
-                    "ja": words.fill(title=title.ja, amount=short.ja).ja,
-                    "en": words.fill(title=title.en, amount=short.en).en,
+                    "ja": words.fill(title=title.ja, amount=short.ja, count=count).ja,
+                    "en": words.fill(title=title.en, amount=short.en, count=count).en,
                 },
                 "short_minor": found.short_minor,
             }

@@ -21,7 +21,8 @@ from hub.database.customers import Customer
 from hub.grants import Grants
 from hub.purchases import Purchases
 from hub.rules.condition import Value
-from hub.rules.granting import Grant
+from hub.rules.granting import Outcome
+from hub.rules.incentives import Ahead
 from hub.sale_shapes import SalePost
 
 AMOUNT_MAX = 10**9
@@ -31,10 +32,11 @@ _NUMBER = re.compile(r"(?<![\w.])\d{1,9}(?![\w.])")
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """`short_minor` 0: this is given for this list; else when so much more is bought."""
+    """`short_minor`: it is given when so much more is bought; `ahead`: or after so many exits, payments more; neither: for this list."""
 
     title: Words
     short_minor: int
+    ahead: Ahead | None = None
 
 
 def promise(tx: Tx, purchases: Purchases, grants: Grants, sale: SalePost) -> Promise | None:
@@ -43,8 +45,8 @@ def promise(tx: Tx, purchases: Purchases, grants: Grants, sale: SalePost) -> Pro
     It is no reservation: what is left of a budget may be somebody else's by the time she leaves.
     """
     now, values, buyer = _rehearsed(tx, purchases, grants, sale, sale.amount_minor)
-    if now is not None:
-        return Promise(now.title, 0)
+    if now.grant is not None:
+        return Promise(now.grant.title, 0)
     incentives = purchases.policy().incentives
     sources = [condition.source for condition in incentives.conditions] + [
         str(each) for each in incentives.thresholds()
@@ -54,12 +56,14 @@ def promise(tx: Tx, purchases: Purchases, grants: Grants, sale: SalePost) -> Pro
         return grants.with_values(tx, buyer, {**values, "amount": amount}).grant is not None
 
     more = least_more(sale.amount_minor, sources, gives)
-    then = _rehearsed(tx, purchases, grants, sale, more)[0] if more is not None else None
-    return Promise(then.title, more - sale.amount_minor) if more is not None and then is not None else None
+    then = _rehearsed(tx, purchases, grants, sale, more)[0].grant if more is not None else None
+    if more is not None and then is not None:
+        return Promise(then.title, more - sale.amount_minor)
+    return Promise(now.ahead[0], 0, now.ahead[1]) if now.ahead is not None else None
 
 
 def _rehearsed(tx: Tx, purchases: Purchases, grants: Grants, sale: SalePost,
-               amount: int) -> tuple[Grant | None, dict[str, Value], Customer | None]:  # fmt: skip
+               amount: int) -> tuple[Outcome, dict[str, Value], Customer | None]:  # fmt: skip
     """What the exit would bring if this were sold for `amount`, what its rules would know, and who she would be."""
     sale = sale.model_copy(update={"amount_minor": amount, "lines": [], "tenders": []})
     mark = tx.mark()
@@ -70,7 +74,7 @@ def _rehearsed(tx: Tx, purchases: Purchases, grants: Grants, sale: SalePost,
         assert row is not None
         buyer = customers.customer(tx.db, sale.customer) if sale.customer else None
         values = grants.values(buyer, row)
-        return grants.with_values(tx, buyer, values).grant, values, buyer
+        return grants.with_values(tx, buyer, values), values, buyer
     finally:
         tx.db.execute("ROLLBACK TO rehearsal")
         tx.db.execute("RELEASE rehearsal")

@@ -79,9 +79,19 @@ def test_the_promise_counts_this_payment_and_this_exit(till: Till, store: Store)
     )
     till.add(COLA)
     assert promised(till) == ("5 yen off + 7 yen off", 0)
-    Exit(store).leave("X", HER)
+    Exit(store).leave("X", HER)  # her second exit, her fourth payment
     till.add(COLA)
-    assert promised(till) is None
+    promise = till.state().promise
+    assert (promise.holds, promise.short_minor, promise.title.en) == (False, 0, "5 yen off")
+    assert promise.text.en == "Exits with your exit code still to go after this one: 1. Then you receive: 5 yen off."
+    assert promise.text.ja == "今回のあと、あと1回の退店処理で「5円引き」を差し上げます。"
+    write(store, TITLE + "amount_minor = 7\nevery = { terminal_payments = 4 }")
+    assert (
+        till.state().promise.text.en
+        == "Payments on this phone still to go after this one: 3. Then you receive: 7 yen off."
+    )
+    write(store, TITLE + "amount_minor = 7\nevery = { terminal_payments = 4 }\nbudget_minor = 6")
+    assert till.state().promise is None, "there will be no money for it"
 
 
 @pytest.mark.parametrize("seed", range(6))
