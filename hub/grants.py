@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -90,24 +91,26 @@ class Grants:
             return cause, lanes.incentive(tx.db, former.coupon)
         if sale is None:
             self.owe(tx, code, named, scan)
-            return decided(
-                tx, visit, scan, "incentive", "none: the sale is not known; it follows when the sale arrives"
-            ), None
+            why = "none: the sale is not known; it follows when the sale arrives"
+            return decided(tx, visit, scan, "incentive", why), None
         grants.settled(tx.db, code)
         outcome = self.decide(tx, customer, sale)
-        again = "" if former is None else f"what was released ({former.rule}) has no room any more; "
-        give = outcome.grant.given(can_print=can_print, known=customer is not None) if outcome.grant is not None else ""
-        how = (
-            f"{give}, as no printer there can print; "
-            if outcome.grant is not None and give != outcome.grant.give
-            else ""
-        )
-        cause = decided(tx, visit, scan, "incentive", f"incentive? {again}{how}{outcome}"[:SAID_MAX])
         self._count(tx, outcome)
-        if outcome.grant is None:
+        said = [] if former is None else [f"what was released ({former.rule}) has no room any more"]
+        grant, give = outcome.grant, ""
+        if grant is not None:
+            give = grant.given(can_print=can_print, known=customer is not None)
+            if give != grant.give:
+                said.append(f"{give}, as no printer there can print")
+        cause = decided(tx, visit, scan, "incentive", f"incentive? {'; '.join([*said, str(outcome)])}"[:SAID_MAX])
+        if grant is None:
             return cause, None
-        coupon = former.coupon if former is not None else coupons.new_coupon_id()
-        return cause, self._write(tx, outcome.grant, str(outcome), coupon, code, scan, sale, customer, give=give)
+        row = coupons.reserve(grant, coupon=coupons.new_coupon_id(), code=code, scan=scan, sale=sale.sale, now=tx.utc, give=give,
+                              because=str(outcome)[:SAID_MAX], customer=customer.customer if customer else None)  # fmt: skip
+        if former is not None:  # one code has one coupon ID for life, and what became of its paper stays known
+            row = replace(row, coupon=former.coupon, paper=former.paper)
+            row = replace(row, give=self._again(row, can_print))
+        return cause, self._write(tx, grant, row)
 
     def _again(self, former: IncentiveRow, can_print: bool) -> str:
         """How it is given now. A slip that was printed is in the customer's hand: no second one. Nor one whose rule is gone, or one
@@ -132,15 +135,12 @@ class Grants:
             if part.rule in rules
         )
 
-    def _write(self, tx: Tx, grant: Grant, because: str, coupon: str, code: str, scan: str, sale: SaleRow,
-               customer: Customer | None, *, give: str | None = None) -> IncentiveRow:  # fmt: skip
-        row = coupons.reserve(grant, coupon=coupon, code=code, scan=scan, sale=sale.sale, because=because[:SAID_MAX],
-                              customer=customer.customer if customer else None, now=tx.utc, give=give)  # fmt: skip
+    def _write(self, tx: Tx, grant: Grant, row: IncentiveRow) -> IncentiveRow:
         lanes.write_incentive(tx.db, row)
         today = store_day(tx.utc, self._zone)
-        grants.write_parts(tx.db, coupon, [
-            PartRow(coupon, part.rule.name, today, part.amount_minor, part.percent, part.points, part.product, part.worth_minor,
-                    part.number)
+        grants.write_parts(tx.db, row.coupon, [
+            PartRow(row.coupon, part.rule.name, today, part.amount_minor, part.percent, part.points, part.product,
+                    part.worth_minor, part.number)
             for part in grant.parts
         ])  # fmt: skip
         count(tx, self._counters, "incentives_reserved")
@@ -204,8 +204,10 @@ class Grants:
         self._count(tx, outcome)
         row = None
         if outcome.grant is not None:
-            row = self._write(tx, outcome.grant, str(outcome), coupons.new_coupon_id(), scan.code, scan.scan, sale, customer,
-                              give="electronic")  # fmt: skip
+            row = coupons.reserve(outcome.grant, coupon=coupons.new_coupon_id(), code=scan.code, scan=scan.scan, sale=sale.sale,
+                                  now=tx.utc, give="electronic", because=str(outcome)[:SAID_MAX],
+                                  customer=customer.customer)  # fmt: skip
+            self._write(tx, outcome.grant, row)
         self._left(tx, scan, customer, row, cause)
         return row
 

@@ -60,9 +60,10 @@ class Scans:
     """Scans of all lanes of the store."""
 
     def __init__(self, settings: HubSettings, keys: Mapping[str, Ed25519PublicKey], policy: Callable[[], Policy],
-                 passages: Passages, grants: Grants, counters: Counter[str]) -> None:  # fmt: skip
+                 passages: Passages, grants: Grants, counters: Counter[str],
+                 can_print: Callable[[str], bool] = lambda agent: True) -> None:  # fmt: skip  # noqa: ARG005
         self._settings, self._keys, self._policy = settings, keys, policy
-        self._passages, self._grants, self._counters = passages, grants, counters
+        self._passages, self._grants, self._counters, self._can_print = passages, grants, counters, can_print
 
     def on_scan(self, message: Message, tx: Tx) -> None:
         """Decide, once: the same scan again gets the same decision again."""
@@ -119,9 +120,8 @@ class Scans:
             self._refuse(tx, asked, "already_used", why)
         elif asked.sale is None and self._settings.exit_code.unknown_sale == "refuse":
             count(tx, self._counters, "scans_unknown_sale")
-            self._grants.owe(
-                tx, code.code, asked.scan.sale, asked.message.id
-            )  # a lane that was alone has let her through
+            # A lane that was alone has let her through.
+            self._grants.owe(tx, code.code, asked.scan.sale, asked.message.id)
             self._refuse(tx, asked, "unknown_sale", "exit_code.unknown_sale = refuse, and this sale was never posted")
         else:
             self._open(tx, asked, code)
@@ -142,7 +142,7 @@ class Scans:
     def _open(self, tx: Tx, asked: _Asked, code: CodeRow) -> None:
         count(tx, self._counters, "scans_opened")
         cause, row = self._grants.reserve(tx, asked.customer, asked.sale, code=code.code, scan=asked.message.id,
-                                          named=asked.scan.sale, visit=asked.visit)  # fmt: skip
+                                          named=asked.scan.sale, visit=asked.visit, can_print=self._can_print(asked.lane[0]))  # fmt: skip
         lines = self._receipt(tx, asked, row) if row is not None else []
         policy, who, store, lane = self._policy(), asked.customer, self._settings.store, self._settings.lane
         up = way_up(tx.db, who.customer, policy.ranking, store_day(tx.utc, store.zone)) if who else None
