@@ -8,6 +8,13 @@ A way that nobody needs any more (another was confirmed, the coupon is used or o
 goes on after a kill. The coupon itself is the same everywhere, on paper, on a display, on a terminal and in a letter: one ID,
 used once.
 
-giving      what happens in the hub's transactions: granted, settled, kept by a terminal, over
-coupon      what is said of a coupon
+giving           what happens in the hub's transactions: granted, settled, kept by a terminal, over
+claiming         a coupon's code that her terminal has read from a lane's display
+coupon           what is said of a coupon. Pure
+ways             the one face of all ways: app, push, mail
+courier          tries them beside the hub's loop
+letter           the letter. Pure
+push_encryption  RFC 8291; vapid: RFC 8292; push_endpoint: where a push may go, and the wire to it
+api              /member/api/coupons/claim, /member/api/push, the link in a letter
+service          put together by the settings; trying: for `instore giving`
 """

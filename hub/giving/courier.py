@@ -21,7 +21,7 @@ from delivery.engine import Tx
 from delivery.node import Node
 from hub.database import consents, customers, givings, lanes, members, times
 from hub.database.givings import GivingRow
-from hub.giving.coupon import begins
+from hub.giving.coupon import begins, conditions
 from hub.giving.giving import Giving
 from hub.giving.ways import Later, Never, Parcel, Result, Sent, Way
 from hub.saying import count
@@ -111,7 +111,7 @@ class Courier:
         elif (purpose := self._ways[row.way].purpose) and not consents.in_force(tx.db, row.customer, purpose):
             self._failed(tx, row, f"she has not agreed to {purpose.value}")
         else:
-            parcel = parcel_of(tx, row)
+            parcel = parcel_of(tx, row, self._giving.currency)
             if parcel is not None:
                 givings.try_way(tx.db, row.coupon, row.way, times.text(tx.utc + LEASE), now)
                 return parcel
@@ -206,14 +206,15 @@ class Courier:
             log.info("coupons are brought again", way=what)
 
 
-def parcel_of(tx: Tx, row: GivingRow) -> Parcel | None:
+def parcel_of(tx: Tx, row: GivingRow, currency: str) -> Parcel | None:
     """What a way has to know; None when customer or coupon are gone."""
     coupon, someone = lanes.incentive(tx.db, row.coupon), customers.customer(tx.db, row.customer)
     profile = members.profile(tx.db, row.customer)
     if coupon is None or someone is None or profile is None:
         return None
+    asks = conditions(coupon, currency)
     language: Literal["ja", "en"] = "en" if someone.language == "en" else "ja"
     return Parcel(row.coupon, row.customer, someone.name, language, profile.email,
-                  Words.model_construct(ja=coupon.title_ja, en=coupon.title_en),
+                  Words.model_construct(ja=coupon.title_ja, en=coupon.title_en), Words.model_construct(ja=asks.ja, en=asks.en),
                   begins(coupon), times.time(coupon.valid_until), row.secret,
                   row.tries + 1)  # fmt: skip

@@ -31,7 +31,7 @@ class Giving:
 
     def __init__(self, settings: HubSettings, is_there: Callable[[str], bool], counters: Counter[str]) -> None:
         self._settings, self._is_there, self._counters = settings.giving, is_there, counters
-        self._currency = settings.store.currency
+        self.currency = settings.store.currency
         can = {"app", *(["push"] if settings.push else []), *(["email"] if settings.members.mail else [])}
         self._can = frozenset(can)
         self.poke: Callable[[], None] = lambda: None
@@ -120,7 +120,7 @@ class Giving:
         assert given is not None
         if not self._is_there(given.customer):  # she hears of it at her sign-in
             return
-        say(tx, "member_coupon", as_message(row, given, self._currency), f"{row.coupon} to her terminal: {given.state}",
+        say(tx, "member_coupon", as_message(row, given, self.currency), f"{row.coupon} to her terminal: {given.state}",
             visit=_visit(tx, row), cause=row.scan, customer=given.customer)  # fmt: skip
 
     def on_terminal(self, customer: str, tx: Tx) -> None:
@@ -128,7 +128,7 @@ class Giving:
         for given in givings.for_terminal(tx.db, customer):
             row = lanes.incentive(tx.db, given.coupon)
             if row is not None:
-                tx.send("member_coupon", as_message(row, given, self._currency), customer=customer)
+                tx.send("member_coupon", as_message(row, given, self.currency), customer=customer)
 
     def is_of_lane(self, tx: Tx, coupon: str) -> bool:
         """Whether a coupon on her terminal came from a lane; others are `hub.offers`'."""

@@ -34,9 +34,10 @@ _SUBJECT = {"ja": "{store}:クーポン「{title}」", "en": "{store}: your coup
 _TEXT = {
     "ja": """{name}様
 
-{store}をご利用いただき、ありがとうございます。次回のお買い物でお使いいただけるクーポンをお届けします。
+{store}をご利用いただき、ありがとうございます。クーポンをお届けします。
 
     {title}
+    {text}
     クーポン番号 {code}
     有効期限 {until}
 
@@ -48,9 +49,10 @@ _TEXT = {
 {stop}""",
     "en": """Dear {name},
 
-thank you for shopping at {store}. Here is a coupon for your next purchase:
+thank you for shopping at {store}. Here is a coupon for you:
 
     {title}
+    {text}
     Coupon number {code}
     Valid until {until}
 
@@ -68,6 +70,7 @@ _HTML = """<!doctype html>
 {before}
 <div style="border:1px solid #999;border-radius:8px;padding:1em;text-align:center">
 <p style="font-size:1.4em;margin:.2em"><strong>{title}</strong></p>
+<p style="margin:.2em">{text}</p>
 <p><img src="cid:{picture}" alt="{code}" width="232" height="232" style="image-rendering:pixelated"></p>
 <p style="font-family:monospace;font-size:1.2em;margin:.2em">{code}</p>
 <p style="margin:.2em">{valid}</p>
@@ -99,7 +102,7 @@ def letter(parcel: Parcel, sender: Sender, now: datetime) -> EmailMessage:
     name = one_line(parcel.name) or ("お客" if language == "ja" else "customer")
     stop = f"{sender.public_url}/member/unsubscribe/{parcel.secret}" if sender.public_url else None
     words = {
-        "name": name, "store": store, "title": title, "code": parcel.coupon, "until": until,
+        "name": name, "store": store, "title": title, "text": one_line(getattr(parcel.text, language)), "code": parcel.coupon, "until": until,
         "link": _LINK[language].format(url=f"{sender.public_url}/member/") if sender.public_url else "",
         "stop": _STOP[language].format(url=stop) if stop else "",
     }  # fmt: skip
@@ -136,7 +139,7 @@ def _html(text: str, words: dict[str, str], language: str, picture: str) -> str:
     before, _, rest = text.partition("    " + words["title"])
     number, _, after = rest.partition(words["until"])
     valid = number.splitlines()[-1].strip()
-    return _HTML.format(language=language, title=escape(words["title"]), code=escape(words["code"]), picture=picture,
+    return _HTML.format(language=language, title=escape(words["title"]), text=escape(words["text"]), code=escape(words["code"]), picture=picture,
                         valid=escape(f"{valid} {words['until']}"), before=_paragraphs(before), after=_paragraphs(after))  # fmt: skip
 
 

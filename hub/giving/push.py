@@ -25,7 +25,7 @@ BLOCK = 256
 """Texts are filled up to multiples of so many bytes."""
 GONE = (404, 410)
 _TITLE = {"ja": "{store}からクーポンが届きました", "en": "{store}: a coupon for you"}
-_BODY = {"ja": "「{title}」 次回のお買い物でお使いいただけます。", "en": "{title}. For your next purchase."}
+_BODY = {"ja": "「{title}」 {text}", "en": "{title}. {text}"}
 
 
 class PushWay:
@@ -80,7 +80,8 @@ class PushWay:
 
     def _body(self, to: Subscription, parcel: Parcel) -> bytes:
         language = to.language or parcel.language
-        words = {"store": getattr(self._store, language), "title": getattr(parcel.title, language)}
+        words = {"store": getattr(self._store, language), "title": getattr(parcel.title, language),
+                 "text": getattr(parcel.text, language)}  # fmt: skip
         said = {"title": _TITLE[language].format(**words), "body": _BODY[language].format(**words), "coupon": parcel.coupon,
                 "url": "./#coupons"}  # fmt: skip
         return encrypted(json.dumps(said, ensure_ascii=False).encode(), from_base64url(to.p256dh), from_base64url(to.auth),

@@ -18,6 +18,7 @@ from hub.giving.mail import MailWay
 from hub.giving.service import sender_of
 from hub.giving.ways import Parcel, Result
 
+TEXT = Words(ja="設定確認のためのメールです。", en="This letter shows that letters arrive.")
 TITLE = Words(ja="お試しのクーポン(ご利用いただけません)", en="A trial coupon, worth nothing")
 
 
@@ -29,7 +30,7 @@ async def try_letter(settings_file: Path, to: str, language: Literal["ja", "en"]
         raise SettingsError(settings_file, ["members.mail: is not set; coupons don't go by e-mail"])
     now = datetime.now(UTC)
     parcel = Parcel(
-        "K0000TEST0000", "test", "", language, to, TITLE, now, now + timedelta(days=1), secrets.token_hex(16), 1
+        "K0000TEST0000", "test", "", language, to, TITLE, TEXT, now, now + timedelta(days=1), secrets.token_hex(16), 1
     )
     way = MailWay(mail, mail.secret(settings_file), sender_of(settings), lambda: datetime.now(UTC))
     return await way.bring(parcel)

@@ -20,6 +20,8 @@ class Parcel:
     language: Literal["ja", "en"]
     email: str
     title: Words
+    text: Words
+    """What it asks of her, as a sentence."""
     valid_from: datetime
     valid_until: datetime
     secret: str

@@ -29,7 +29,8 @@ SECRET = "0123456789abcdef0123456789abcdef"
 
 def parcel(**changes) -> Parcel:
     made = {"coupon": "K0123456789ABCDEF", "customer": "C0001", "name": "山田 花子", "language": "ja",
-            "email": "hanako@example.com", "title": Words(ja="100円引きクーポン", en="100 yen off"), "valid_from": NOW,
+            "email": "hanako@example.com", "title": Words(ja="100円引きクーポン", en="100 yen off"),
+            "text": Words(ja="次回のお買い物からお使いいただけます。", en="For your next purchase."), "valid_from": NOW,
             "valid_until": datetime(2026, 3, 31, 1, 0, tzinfo=UTC), "secret": SECRET, "tries": 1}  # fmt: skip
     return Parcel(**(made | changes))
 
@@ -63,7 +64,10 @@ async def test_the_letter_arrives_in_her_language_with_the_code_as_a_picture(lan
     title = {"ja": "100円引きクーポン", "en": "100 yen off"}[language]
     assert title in message["Subject"]
     for body in (text, html):
-        assert all(each in body for each in ("山田 花子", title, "K0123456789ABCDEF", "2026-03-31"))
+        assert all(
+            each in body
+            for each in ("山田 花子", title, getattr(parcel().text, language), "K0123456789ABCDEF", "2026-03-31")
+        )
     assert f"cid:{picture['Content-ID'].strip('<>')}" in html
     read = zxingcpp.read_barcode(Image.open(io.BytesIO(picture.get_content())))
     assert read is not None
@@ -114,7 +118,7 @@ HOSTILE = [
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_names_are_names_whatever_stands_in_them(name):
     words = Words.model_construct(ja=name or "x", en=name or "x")
-    hostile = parcel(name=name, title=words)
+    hostile = parcel(name=name, title=words, text=words)
     async with mail_server() as server:
         sender = Sender(words, "coupons@store.test", ZoneInfo("Asia/Tokyo"))
         made = MailWay(way(server.port)._settings, "", sender, lambda: NOW)

@@ -65,7 +65,7 @@ class Store(Shop):
     hub_type = WholeHub  # type: ignore[assignment]
 
     def __init__(self, folder: Path, patience_s: float) -> None:
-        super().__init__(folder, lane=f"print_patience_s = {patience_s}")
+        super().__init__(folder, lane=f"print_patience_s = {patience_s}\ndecide_s = 10.0")
 
     async def broken(self) -> None:
         """Until the printer is not ready any more."""
