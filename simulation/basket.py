@@ -11,6 +11,7 @@ from contract import payloads
 from delivery.engine import Tx
 from hub.core import Hub
 from hub.database.payments import PaymentRow
+from hub.giving.claiming import Claiming, ClaimRefused
 from hub.offers.redeeming import RedeemPost
 from hub.shopping.cart import CartRefused
 from hub.shopping.carts import Command
@@ -52,6 +53,29 @@ class Basket:
         lifetime_s = self._store.hub.settings.shopping.exit_code_s
         _, text = await self._store.hub.ask(lambda hub, tx: hub.purchases.exit_code(tx, sale, lifetime_s), 1.0)
         return text
+
+    async def number(self, sale: str) -> str:
+        """The number that stands for that code, to be typed. Raises TimeoutError."""
+        lifetime_s = self._store.hub.settings.shopping.exit_code_s
+        return await self._store.hub.ask(
+            lambda hub, tx: hub.exit_numbers.of(tx, hub.purchases.exit_code(tx, sale, lifetime_s)[0]), 1.0
+        )
+
+    async def claims(self, coupon: str) -> None:
+        """Her terminal's camera has read a coupon's code from a lane's display."""
+        for _ in range(5):
+            try:
+                await self._store.hub.ask(
+                    lambda hub, tx: Claiming(hub.giving, hub.counters).claim(tx, self._customer, f"COUPON:{coupon}")
+                )
+            except TimeoutError:
+                await asyncio.sleep(1.0)
+            except ClaimRefused as refused:
+                self._store.truth.counts[f"claim refused {refused.kind}"] += 1
+                return
+            else:
+                self._store.truth.counts["coupons claimed"] += 1
+                return
 
     async def _filled(self) -> payloads.Cart:
         rng, cart = self._rng, None

@@ -24,6 +24,7 @@ from hub.database.consents import Purpose
 from hub.database.schema import MIGRATIONS
 from hub.eid.resolving import keep_ahead
 from hub.exit_keys import KeyRing
+from hub.giving.claiming import ClaimRefused
 from hub.members.desk import Desk
 from hub.members.gateway import Gateway
 from hub.rules.reload import RunningPolicy
@@ -135,7 +136,7 @@ class HubProgram(Program):
             if not self.disk.full:
                 self.truth.breaks("no program fails", f"the hub's database: {error}")
             return  # an error page; whoever asked will ask again
-        except (CartRefused, PaymentRefused) as refused:
+        except (CartRefused, ClaimRefused, PaymentRefused) as refused:
             if not self._mishap():
                 self.loop.call_later(HOP_S[0], _refuse, answer, refused, context=self.loop.outside)
             return

@@ -35,8 +35,16 @@ class LaneMachines:
         """Share of bytes that the reader's line damages; share of codes that are read several times."""
         self._rng = rng
         self.reader: Callable[[bytes], None] | None = None
+        self.help: Callable[[], None] = lambda: None
+        """Of the living agent: somebody presses the button."""
+        self.keypad: Callable[[str], None] = lambda _digits: None
         self.queue = asyncio.Lock()
         """One person at a time stands before the reader."""
+
+    def unplugged(self) -> None:
+        """Its agent is dead."""
+        self.reader = self.gate.driver = self.printer.driver = None
+        self.help, self.keypad = lambda: None, lambda _digits: None
 
     def present(self, code: str) -> None:
         """Somebody holds a code in front of the reader."""
@@ -84,6 +92,8 @@ class SimDevices(LaneDevices):
     async def run(self) -> None:
         machines = self._machines
         machines.reader = self._bytes_soon
+        machines.help = lambda: self._process.soon(self.on_help)
+        machines.keypad = lambda digits: self._process.soon(self._typed, digits)
         self._teller("reader", "scanner")(DeviceStatus(PowerState.ONLINE))
         async with asyncio.TaskGroup() as tasks:
             for device in (self.printer, self.gate):
@@ -92,6 +102,9 @@ class SimDevices(LaneDevices):
 
     def _bytes_soon(self, data: bytes) -> None:
         self._process.soon(self._bytes, data, after_s=READ_S)
+
+    def _typed(self, digits: str) -> None:
+        self.on_typed(digits, self._machines.loop.time())
 
     def _bytes(self, data: bytes) -> None:
         for scan in self._framer.feed(data, self._machines.loop.time()):

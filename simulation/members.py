@@ -108,34 +108,3 @@ def _bought(db: Connection, n: int, at: str) -> None:
 
 def _key(n: int) -> bytes:
     return hashlib.sha256(f"simulated beacon {n}".encode()).digest()[:16]
-
-
-COUPONS = """
-period_days = 180
-good_customers_only = false
-deliver_to = "both"
-per_visit = 2
-
-[categories]
-tableware = ["食器"]
-
-[[coupon]]
-name = "tableware"
-when = 'tableware_pieces >= 3'
-title = { ja = "食器 10点目プレゼント", en = "A free piece of tableware" }
-kind = "product"
-valid_days = 30
-limit = 5
-
-[[coupon]]
-name = "often"
-when = 'visits >= 20'
-title = { ja = "200円引き", en = "200 yen off" }
-amount_minor = 200
-valid_days = 14
-limit = 40
-budget_minor = 1_600
-"""
-"""Of the simulated store: limits that are reached."""
-LIMITS = {"tableware": (5, 0, 0), "often": (40, 200, 1600)}
-"""By rule: how many, what one is worth, and the budget in minor units (0: none)."""

@@ -63,7 +63,11 @@ class Shopper:
         self._sale = ""
         self._says = -1, ""
         self.phones = self._terminals()
-        self._basket = Basket(store, person.customer, self._rng) if self.phones and person.customer else None
+        self._read: set[str] = set()
+        """Coupons whose code her terminal has read."""
+        self._basket = self.basket = (
+            Basket(store, person.customer, self._rng) if self.phones and person.customer else None
+        )
 
     def _terminals(self) -> list[Phone]:
         person = self.person
@@ -213,7 +217,10 @@ class Shopper:
                 machines.present(FORGED)
                 await asyncio.sleep(2.0)
             code = await self._shown(code)
-            machines.present(code)
+            if "types" in habits and self._basket is not None and rng.random() < 0.5:
+                await self._types(machines, self._basket)
+            else:
+                machines.present(code)
             if "shows_twice" in habits:
                 await asyncio.sleep(rng.random() * 2)
                 machines.present(code)
@@ -231,9 +238,28 @@ class Shopper:
             if now - max(since, store.quiet_since()) > PATIENCE_S:
                 store.truth.breaks("nobody captive", f"{self.name} stands before {machines.name} since {since:.0f} s")
                 return True
+            if now - since > 30.0 and rng.random() < 0.2:
+                machines.help()
             if "changes_lane" in habits and now - since > self._patience_s:
                 habits.discard("changes_lane")
                 return False
+
+    async def _types(self, machines: LaneMachines, basket: Basket) -> None:
+        try:
+            machines.keypad(await basket.number(self._sale))
+        except TimeoutError:
+            await asyncio.sleep(1.0)
+
+    def _looks_at_display(self, machines: LaneMachines) -> None:
+        """She holds her terminal's camera before a coupon's code that stands there, once."""
+        agent, _, lane = machines.name.partition("-")
+        coupon = self._store.agents[agent].shown(lane)
+        if coupon and self.basket is not None and coupon not in self._read:
+            self._read.add(coupon)
+            if self._rng.random() < 0.8:
+                self._store.world(self.basket.claims(coupon))
+            if self._rng.random() < 0.2:  # somebody behind her looks over her shoulder
+                self._store.world(self._store.onlooker.claims(coupon))
 
     async def _lent(self, machines: LaneMachines, code: str) -> None:
         """Somebody else holds up a picture of her code at another lane, at the same time."""
@@ -256,6 +282,7 @@ class Shopper:
         while self._store.loop.time() < end:
             await asyncio.sleep(LOOK_S)
             machines.gate.run()
+            self._looks_at_display(machines)
             if machines.gate.board.state in (OPEN, FREE):
                 return True
         return False

@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -22,6 +23,7 @@ from delivery.streams import Entry
 from devices.beacon_settings import Advert
 from devices.pulse import Pulse
 from edge.agent import Agent, World
+from edge.lane_types import Phase
 from simulation import chance
 from simulation.disk import Disk
 from simulation.lane import LaneMachines, SimDevices
@@ -171,6 +173,8 @@ class AgentProgram(Program):
         self.settings, self.machines = settings, machines
         self.agent: Agent | None = None
         self.radio = True
+        self.displays = self.rng.random() < 0.6
+        """Whether its lanes have displays."""
         self._passages: list[str] = []
         self.main: asyncio.Task[None] | None = None
 
@@ -183,6 +187,8 @@ class AgentProgram(Program):
             scanner=_Scanner,  # type: ignore[arg-type]
         )
         self.agent = Agent(self.settings, Path("simulated"), clock=self.clock(), world=world)
+        for runner in self.agent.lanes.values():
+            runner.policy = replace(runner.policy, display=self.displays)
         self.watch(self.agent.engine)
         self.main = process.start(self.agent.run())
         self.main.add_done_callback(self._ended, context=self.loop.outside)
@@ -200,7 +206,14 @@ class AgentProgram(Program):
 
     def stopped(self) -> None:
         for machines in self.machines.values():
-            machines.reader = machines.gate.driver = machines.printer.driver = None
+            machines.unplugged()
+
+    def shown(self, lane: str) -> str:
+        """The coupon whose code stands on a lane's display; "" when there is none."""
+        runner = self.agent.lanes.get(lane) if self.agent is not None and self.alive else None
+        if runner is None or runner.lane.phase is not Phase.SHOWING or runner.lane.incentive is None:
+            return ""
+        return runner.lane.incentive.coupon
 
     def hears(self, advert: Advert) -> None:
         """Its radio has received something."""

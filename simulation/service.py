@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from contract.payloads import Alert, AlertState, MemberCoupon, Readings, SensingRequest
 from contract.payloads.terminals import BloodPressure
 from hub.database import times
-from simulation import members
+from simulation import members, service_books
 from simulation.stock import START
 
 if TYPE_CHECKING:
@@ -182,6 +182,8 @@ class Service:
     def look(self) -> None:
         """The rules for what is open now."""
         now = self._store.loop.time()
+        for what in service_books.over(self._store.hub.look):
+            self._breaks("budgets hold", what)
         if now - self._store.quiet_since() < SOON_S:
             self._unkept.clear()
             return

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hub.database.consents import Purpose
-from simulation import members
-from simulation.service import Service
+from simulation import members, tables
+
+if TYPE_CHECKING:
+    from simulation.service import Service
 
 Look = Callable[[str], list[tuple[Any, ...]]]
 
@@ -26,6 +28,7 @@ def wrong(look: Look, service: Service) -> Iterator[str]:
     yield from _sensing(look, service)
     yield from _coupons(look, service)
     yield from _payments(look, service)
+    yield from _incentives(look)
 
 
 def _visits(look: Look, service: Service) -> Iterator[str]:
@@ -73,7 +76,7 @@ def _coupons(look: Look, service: Service) -> Iterator[str]:
     yield from _found(
         look, "SELECT customer, rule FROM coupon GROUP BY 1, 2 HAVING count(*) > 1", "a coupon of a rule twice"
     )
-    for rule, (limit, worth, budget) in members.LIMITS.items():
+    for rule, (limit, worth, budget) in tables.LIMITS.items():
         ((count,),) = look(f"SELECT count(*) FROM coupon WHERE rule = '{rule}'")
         if count > limit:
             yield f"{count} coupons of {rule}, its limit is {limit}"
@@ -91,6 +94,45 @@ def _coupons(look: Look, service: Service) -> Iterator[str]:
     yield from (f"coupon {coupon} was used and not given" for coupon in sorted(used.keys() - good))
     unused = {coupon for (coupon,) in look("SELECT coupon FROM coupon WHERE state = 'redeemed'")} - used.keys()
     yield from (f"coupon {coupon} counts as used and was not" for coupon in sorted(unused))
+
+
+OUT = "JOIN incentive USING (coupon) WHERE incentive.state <> 'released' OR incentive.paper = 'printed'"
+"""What is reserved, given, or in somebody's hand."""
+
+
+def over(look: Look) -> Iterator[str]:
+    """Budgets and limits of what exits bring: all along."""
+    for rule, day, count in look(f"SELECT part.rule, day, count(*) FROM incentive_part part {OUT} GROUP BY 1, 2"):
+        if count > tables.BUDGETS.get(rule, count):
+            yield f"{count} of {rule} are out on {day}, its budget is {tables.BUDGETS[rule]}"
+    hers = f"SELECT customer, day, count(*) FROM incentive_part part {OUT} GROUP BY 1, 2, part.rule"
+    hers += f" HAVING part.rule = '{tables.ONE_EACH}' AND count(*) > 1"
+    yield from _found(look, hers, f"more than one of {tables.ONE_EACH} for a customer")
+
+
+def _incentives(look: Look) -> Iterator[str]:
+    yield from over(look)
+    counted = set(look("SELECT rule, day, count, worth_minor FROM incentive_day WHERE count <> 0"))
+    summed = set(
+        look(f"SELECT part.rule, day, count(*), sum(worth_minor) FROM incentive_part part {OUT} GROUP BY 1, 2")
+    )
+    if counted != summed:
+        yield f"what is out: counted {sorted(counted - summed)}, really {sorted(summed - counted)}"
+    nowhere = (
+        "SELECT coupon FROM incentive WHERE state = 'committed' AND kind <> 'points' AND customer IS NOT NULL "
+        "AND NOT (give = 'print' AND paper = 'printed') AND coupon NOT IN (SELECT coupon FROM given_coupon)"
+    )
+    yield from _found(look, nowhere, "a coupon was given neither on paper nor electronically")
+    theirs = "SELECT coupon FROM given_coupon JOIN incentive USING (coupon) WHERE given_coupon.customer <> incentive.customer"
+    yield from _found(look, theirs, "a coupon is on somebody else's terminal")
+
+
+def passed_twice(look: Look, passed: dict[str, set[str]]) -> Iterator[str]:
+    """Codes with which lanes that were alone let somebody pass each: all but one of these passages are reported."""
+    told = {scan for (scan,) in look("SELECT scan FROM lane_incident WHERE kind = 'code_twice'")}
+    for code, scans in sorted(passed.items()):
+        if len(scans - told) > 1:
+            yield f"code {code} was passed with in scans {sorted(scans)}, reported are {sorted(scans & told)}"
 
 
 def _payments(look: Look, service: Service) -> Iterator[str]:

@@ -43,6 +43,8 @@ async def settle(store: Store) -> None:
         return
     for what in books.wrong(store.hub.look, store.truth, store.sales):
         store.truth.breaks("the books balance", what)
+    for what in service_books.passed_twice(store.hub.look, store.truth.passed):
+        store.truth.breaks("who used a code twice is told", what)
     for what in service_books.wrong(store.hub.look, store.service):
         store.truth.breaks("the books of service balance", what)
     store.service.in_files(sorted(store.folder.iterdir()))

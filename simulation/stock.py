@@ -21,7 +21,7 @@ from hub.days import store_day
 from hub.exit_keys import KeyRing, read_keys
 from hub.importing import import_file
 from hub.rules.reload import RunningPolicy
-from simulation import members
+from simulation import members, tables
 
 RAM = Path("/dev/shm")
 START = datetime(2026, 4, 1, 0, 0, tzinfo=UTC)
@@ -42,7 +42,8 @@ def hub_parts() -> tuple[HubSettings, KeyRing, RunningPolicy]:
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
     (folder / "exit-code-key.pem").write_bytes(pem)
-    (folder / "coupons.toml").write_text(members.COUPONS, encoding="utf-8")
+    (folder / "coupons.toml").write_text(tables.COUPONS, encoding="utf-8")
+    (folder / "incentives.toml").write_text(tables.INCENTIVES, encoding="utf-8")
     with (folder / "hub.toml").open("a", encoding="utf-8") as more:
         more.write(f'\n[shopping]\npayment_s = {PAYMENT_S}\n[shopping.payment]\nprovider = "simulated"\n')
     settings = load_hub(folder / "hub.toml")

@@ -12,6 +12,7 @@ from typing import Any
 from config.edge_settings import EdgeSettings
 from contract.exit_code import ExitCodeError, verify
 from simulation import settling
+from simulation.basket import Basket
 from simulation.cast import people
 from simulation.clerk import Clerk
 from simulation.faults import happen
@@ -28,6 +29,9 @@ from simulation.service import Service
 from simulation.stock import hub_parts
 from simulation.terminal import Phone
 from simulation.truth import Truth
+
+ONLOOKER = "K0010"
+"""A member at home: whatever her terminal reads from a display is somebody else's, unless nobody knows whose it is."""
 
 
 class Store:
@@ -56,6 +60,7 @@ class Store:
         self.service = Service(self)
         self.phones_cut = False
         self.shoppers = [Shopper(self, person) for person in people(plan)]
+        self.onlooker = Basket(self, ONLOOKER, plan.rng("onlooker"))
         self.clerks = [Clerk(self, f"c{n + 1}", plan.rng(f"clerk {n}")) for n in range(CLERKS)]
         self.phones: list[Phone] = [phone for shopper in self.shoppers for phone in shopper.phones]
         self.members = [shopper.person.customer for shopper in self.shoppers if shopper.person.customer]

@@ -25,6 +25,7 @@ SLACK_S = 8.0
 PHASE_MAX_S = {
     Phase.DECIDING: 2.0 + SLACK_S,
     Phase.PRINTING: 12.0 + SLACK_S,
+    Phase.SHOWING: 20.0 + SLACK_S,
     Phase.OPENING: 15.0 + SLACK_S,
     Phase.OPEN: 13.0 + SLACK_S,
 }
@@ -77,6 +78,8 @@ class Truth:
         self.of_code: dict[str, list[Opening]] = {}
         self.slips: dict[str, int] = {}
         self.walked: Counter[str] = Counter()
+        self.passed: dict[str, set[str]] = {}
+        """Scans by code, of which somebody has passed."""
         self.known_passed: dict[str, set[str]] = {}
         """By agent: codes of which it has told a passage."""
         self.hub_knows: dict[str, float] = {}
@@ -208,6 +211,7 @@ class Truth:
                 opening = self.openings[(machine, seq)]
                 opening.outcome = "passed"
                 self.walked[opening.code] += 1
+                self.passed.setdefault(opening.code, set()).add(opening.scan)
 
     def _pulse(self, machine: str, seq: int) -> None:
         opening = self.commands.get((machine, seq))

@@ -7,7 +7,11 @@ from typing import Any
 from unittest.mock import patch
 
 from delivery.engine import Tx
-from hub.database import carts, payments, times
+from hub.database import carts, lanes, payments, times
+from hub.giving.giving import Giving
+from hub.grants import Grants
+from hub.passages import Passages
+from hub.rules.incentives import Out
 from hub.shopping.carts import Carts
 from hub.shopping.payments import Payments
 from simulation.safeguards.in_service import together
@@ -46,3 +50,28 @@ def late_confirmations() -> AbstractContextManager[Any]:
 
 def payments_never_end() -> AbstractContextManager[Any]:
     return patch.object(Payments, "tick", lambda self, tx: None)  # noqa: ARG005
+
+
+# --- what an exit brings
+
+
+def no_budgets() -> AbstractContextManager[Any]:
+    return patch.object(Grants, "_room", lambda *_: lambda _rule, _number: Out(0, 0, 0, False))
+
+
+def released_comes_back() -> AbstractContextManager[Any]:
+    return patch.object(Grants, "_still_room", lambda *_: True)
+
+
+def nothing_is_given_electronically() -> AbstractContextManager[Any]:
+    return patch.object(Giving, "on_settled", lambda *_, **__: None)
+
+
+def claimed_by_anybody() -> AbstractContextManager[Any]:
+    return patch(
+        "hub.giving.claiming.Claiming._claimable", lambda _self, tx, _customer, coupon: lanes.incentive(tx.db, coupon)
+    )
+
+
+def twice_is_not_told() -> AbstractContextManager[Any]:
+    return patch.object(Passages, "_twice", lambda *_: None)
