@@ -46,13 +46,15 @@ def given(settings_path: Path, now: datetime | None = None) -> tuple[list[Given]
     today = store_day(now or datetime.now(UTC), settings.store.zone)
     try:
         with closing(sqlite3.connect(f"{settings.database.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0)) as db:
-            found = [_of(db, rule, begins(rule.budget_period, today)) for rule in rules]
+            found = [of_rule(db, rule, today) for rule in rules]
     except sqlite3.Error as error:
         raise ValueError(f"{settings.database}: {error}; is this the hub's database, and of this release?") from None
     return found, _table(found, settings.store.currency)
 
 
-def _of(db: sqlite3.Connection, rule: IncentiveRule, since: str) -> Given:
+def of_rule(db: sqlite3.Connection, rule: IncentiveRule, today: str) -> Given:
+    """One rule in the period of its budget that this day of the store lies in."""
+    since = begins(rule.budget_period, today)
     out, worth = grants.out(db, rule.name, since)
     redeemed, redeemed_worth = grants.redeemed(db, rule.name, since)
     left = None if rule.budget_count is None else max(0, rule.budget_count - out)

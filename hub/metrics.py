@@ -17,6 +17,7 @@ from hub.database import givings, visitors
 from hub.days import store_day
 from hub.disk_probe import DiskProbe
 from hub.fleet import Heard
+from hub.incentive_report import of_rule
 from hub.rules.reload import RunningPolicy
 
 _COUNTED = ("dropped_sightings", "quarantined", "reconnects", "declared_lost", "disk_errors", "dropped_inbox",
@@ -51,6 +52,7 @@ class Metrics(Collector):
         ):  # fmt: skip
             yield metrics.gauge(name, text, value)
         yield self._giving()
+        yield self._budgets()
         yield from self._people()
         yield from self._agents()
 
@@ -58,6 +60,18 @@ class Metrics(Collector):
         family = GaugeMetricFamily("instore_hub_coupons_waiting", "Coupons to be brought, by way.", labels=["way"])
         for way, number in givings.waiting(self._node.engine.journal.db).items():
             family.add_metric([way], number)
+        return family
+
+    def _budgets(self) -> Family:
+        """In pieces and in minor units; rules without a budget are not there."""
+        today = store_day(self._node.engine.clock.utc(), self._hub.settings.store.zone)
+        family = GaugeMetricFamily("instore_hub_incentive_left", "Left of an incentive's budget.", labels=["rule", "of"])
+        for rule in self._policy.current.incentives.file.incentive:
+            if rule.budget_count is not None or rule.budget_minor is not None:
+                found = of_rule(self._node.engine.journal.db, rule, today)
+                for of, left in (("count", found.left), ("minor", found.left_minor)):
+                    if left is not None:
+                        family.add_metric([rule.name, of], left)
         return family
 
     def _people(self) -> Iterator[Family]:

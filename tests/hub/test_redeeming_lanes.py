@@ -158,3 +158,21 @@ async def test_any_bytes_get_a_reason(till):
         answer = await till.get(f"/api/v1/coupons/{typed}", headers=TILL_1)
         assert answer.status_code in (200, 422)
         assert answer.status_code == 422 or answer.json()["reason"] in ("mistyped", "unknown")
+
+
+@pytest.mark.row("B7")
+async def test_what_is_left_of_budgets_is_measured(till, store, exit_):
+    write(
+        store,
+        "amount_minor = 200\nbudget_minor = 500",
+        "name = 'n'\nbudget_count = 9",
+        "name = 'free'",
+        top="combine = 'sum'",
+    )
+    exit_.leave("A")
+    text = (await till.get("/metrics")).text
+    left = {line for line in text.splitlines() if line.startswith("instore_hub_incentive_left")}
+    assert left == {
+        'instore_hub_incentive_left{of="minor",rule="r0"} 300.0',
+        'instore_hub_incentive_left{of="count",rule="n"} 8.0',
+    }
