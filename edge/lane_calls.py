@@ -112,6 +112,17 @@ Next = tuple[Calls, tuple[Say, ...]]
 
 def step(calls: Calls, event: Event, now: float, utc: datetime, policy: CallPolicy) -> Next:
     """The next state and what to say; `now` in monotonic seconds, `utc` for people."""
+    calls, said = _step(calls, event, now, utc, policy)
+    # A call has ended, and its device is still out of order: whoever was there could not help.
+    open_for = {each.reason for each in calls.open}
+    again = tuple(
+        replace(each, due=now + policy.again_s) if each.due is None and REASON_OF[each.device] not in open_for else each
+        for each in calls.troubles
+    )
+    return (replace(calls, troubles=again) if again != calls.troubles else calls), said
+
+
+def _step(calls: Calls, event: Event, now: float, utc: datetime, policy: CallPolicy) -> Next:
     match event:
         case Wanted():
             return _call(calls, event.reason, event.detail, utc, now + policy.call_s)
@@ -120,7 +131,8 @@ def step(calls: Calls, event: Event, now: float, utc: datetime, policy: CallPoli
         case Answered():
             return _answered(calls, event, now, policy)
         case Settled():
-            return _over(calls, event.reasons, "put right")
+            broken = {REASON_OF[each.device] for each in calls.troubles}
+            return _over(calls, set(event.reasons) - broken, "put right")
         case CallTick():
             return _tick(calls, now, utc)
 
@@ -190,7 +202,7 @@ def _answered(calls: Calls, event: Answered, now: float, policy: CallPolicy) -> 
     call = next((each for each in calls.open if each.call == event.call), None)
     if call is None:
         return calls, ()
-    if event.state in ("served", "nobody"):
+    if event.state == "nobody":
         again = (replace(each, due=now + policy.again_s) if REASON_OF[each.device] == call.reason else each
                  for each in calls.troubles)  # fmt: skip
         calls = replace(calls, troubles=tuple(again))

@@ -100,6 +100,19 @@ def test_a_device_that_is_still_out_of_order_calls_again_later(answer: str) -> N
     assert [each.over for each in said] == ([False] if answer == "served" else [True, False])
 
 
+def test_a_gate_that_lets_one_pass_and_is_still_at_fault_is_not_forgotten() -> None:
+    calls, _ = go(Calls(), Wanted("gate", "jammed"), DeviceTold("gate", "gate_malfunction"))
+    calls, said = go(calls, CallTick(), now=20.0)
+    assert said == [], "a clerk was called already"
+    calls, said = go(calls, Settled(("gate",)), now=30.0)
+    assert said == [], "the device says that it does not work"
+    calls, said = go(calls, CallTick(), now=POLICY.call_s)
+    assert [each.over for each in said] == [True]
+    assert next_deadline(calls) == POLICY.call_s + POLICY.again_s
+    _, said = go(calls, CallTick(), now=POLICY.call_s + POLICY.again_s)
+    assert [each.over for each in said] == [False]
+
+
 @pytest.mark.row("C1")
 def test_calls_outlive_a_loss_of_power_and_end_all_the_same() -> None:
     calls, _ = go(Calls(), Wanted("help", "x"), DeviceTold("reader", "gone"))
