@@ -65,7 +65,9 @@ class Metrics(Collector):
     def _budgets(self) -> Family:
         """In pieces and in minor units; rules without a budget are not there."""
         today = store_day(self._node.engine.clock.utc(), self._hub.settings.store.zone)
-        family = GaugeMetricFamily("instore_hub_incentive_left", "Left of an incentive's budget.", labels=["rule", "of"])
+        family = GaugeMetricFamily(
+            "instore_hub_incentive_left", "Left of an incentive's budget.", labels=["rule", "of"]
+        )
         for rule in self._policy.current.incentives.file.incentive:
             if rule.budget_count is not None or rule.budget_minor is not None:
                 found = of_rule(self._node.engine.journal.db, rule, today)
