@@ -1,10 +1,11 @@
-"""Every program killed at every moment of a visit, on both brokers: `python -m tests.system.kill_matrix [broker …]`.
+"""Every program killed at every moment of a visit: `python -m tests.system.kill_matrix [broker …] [--moments scan decision]`.
 
 Exit code 0 when each visit came to its end with one of each effect. Files of the others are kept.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import shutil
 import sys
@@ -48,11 +49,11 @@ async def one(folder: Path, broker: str, program: str, moment: str) -> str:
     return wrong(await play(folder, "--broker", broker, kills=[Kill((program,), MOMENTS[moment])]))
 
 
-async def main(brokers: list[str]) -> int:
+async def main(brokers: list[str], programs: list[str], moments: list[str]) -> int:
     failed = 0
     for broker in brokers:
-        for program in PROGRAMS:
-            for moment in MOMENTS:
+        for program in programs:
+            for moment in moments:
                 folder, began = Path(tempfile.mkdtemp(prefix="kill-")), time.monotonic()
                 trouble = await one(folder, broker, program, moment)
                 failed += bool(trouble)
@@ -62,9 +63,18 @@ async def main(brokers: list[str]) -> int:
                     f"{broker:10} {program:14} {moment:9} {time.monotonic() - began:5.1f} s  {trouble or 'ok'}",
                     flush=True,
                 )
-    print(f"{failed} of {len(brokers) * len(PROGRAMS) * len(MOMENTS)} failed")
+    print(f"{failed} of {len(brokers) * len(programs) * len(moments)} failed")
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(sys.argv[1:] or list(BROKERS))))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "brokers", nargs="*", metavar="broker", help=f"of {', '.join(BROKERS)}; both when none is named"
+    )
+    parser.add_argument("--programs", nargs="+", choices=PROGRAMS, default=list(PROGRAMS))
+    parser.add_argument("--moments", nargs="+", choices=list(MOMENTS), default=list(MOMENTS))
+    given = parser.parse_args()
+    if unknown := set(given.brokers) - set(BROKERS):
+        parser.error(f"no broker {', '.join(sorted(unknown))}; there are {' and '.join(BROKERS)}")
+    sys.exit(asyncio.run(main(given.brokers or list(BROKERS), given.programs, given.moments)))

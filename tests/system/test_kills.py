@@ -1,7 +1,8 @@
 """`kill -9` in the middle of a visit: it still ends with one of each effect, on paper and at the gate too (row C11).
 
-A few that stand for all run here; the busy hours of `test_busy_hour.py` kill every program too. `INSTORE_KILL_MATRIX=all` runs every program at every moment on both brokers
-(20 minutes; also `python -m tests.system.kill_matrix`). `INSTORE_SEED` repeats a random one.
+A few that stand for all run here; the busy hours of `test_busy_hour.py` kill every program too. `INSTORE_KILL_MATRIX=all` runs
+every program at every moment on both brokers (20 minutes; also `python -m tests.system.kill_matrix`). `INSTORE_SEED` repeats a
+random one.
 """
 
 from __future__ import annotations
