@@ -40,11 +40,16 @@ def page(agent: Agent, watchdog: Watchdog) -> tuple[bool, dict[str, Any]]:
     hung = list(watchdog.hung) if watchdog.ready else ["still starting"]
     disk = agent.node.disk_trouble
     devices = {name: _words(told) for name, told in sorted(agent.announcer.devices.items())}
+    board = agent.display.board if agent.display is not None else None
+    displays = (
+        {} if board is None else {lane: "shown" if board.watched(lane) else "no page is open" for lane in board.lanes}
+    )
     return not hung and not disk, {
         "broker": agent.node.link.trouble or "ok",
         "database": disk or "ok",
         "hung": hung,
         "devices": devices,
+        **({"displays": displays} if displays else {}),
         "worker_restarts": agent.health.all_restarts(),
         "unacknowledged": agent.engine.unacknowledged(),
         "oldest_unacknowledged_s": round(agent.engine.oldest_unacknowledged_s(), 1),

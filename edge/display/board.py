@@ -82,6 +82,7 @@ class Board:
         self.settings, self.lanes = settings, lanes
         self._look, self._called, self._now, self._minute = look, called, now, minute
         self._memories = dict.fromkeys(lanes, Memory())
+        self._typed = dict.fromkeys(lanes, 0)
         self._texts = {lane: self._text(lane) for lane in lanes}
         self._watchers: set[Watcher] = set()
         self._wake = asyncio.Event()
@@ -98,6 +99,11 @@ class Board:
         except Exception as error:
             self.counters["display_errors"] += 1
             log.error("a lane's display could not follow", lane=lane, error=repr(error), exc_info=True)
+        self._wake.set()
+
+    def typed(self, lane: str, digits: int) -> None:
+        """So many digits stand at the lane's keypad now."""
+        self._typed[lane] = digits
         self._wake.set()
 
     def poke(self) -> None:
@@ -128,7 +134,7 @@ class Board:
 
     def _text(self, lane: str) -> str:
         shown = view(self.lanes[lane].lane, self._memories[lane], self._look(lane), self._called(lane), self.settings,
-                     self._now(), self._minute())  # fmt: skip
+                     self._now(), self._minute(), self._typed[lane])  # fmt: skip
         shown["qr"] = qr_image(shown["qr"]) if shown["qr"] else None
         fixed = {"languages": self.settings.languages, "arrow": self.settings.arrow}
         return json.dumps({**fixed, **shown}, ensure_ascii=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from config.edge_settings import LaneSettings
@@ -30,8 +31,9 @@ def displays(agent: Agent) -> DisplayServer | None:
         return called(agent.lanes[lane].desk.calls)
 
     board = Board(settings, agent.lanes, look_at, called_at, agent.engine.clock.monotonic)
-    for runner in agent.lanes.values():
+    for name, runner in agent.lanes.items():
         runner.desk.changed = board.poke
+        agent.lane_devices[name].on_keys = partial(board.typed, name)
     return DisplayServer(board)
 
 
@@ -40,6 +42,8 @@ def look(lane: LaneSettings, devices: Mapping[str, DeviceStatus], *, hub: bool, 
     gate = devices.get(f"gate-{lane.id}")
     return Devices(
         reader=_online(devices.get(f"reader-{lane.id}")),
+        keypad=lane.keypad is not None and _online(devices.get(f"keypad-{lane.id}")) is True,
+        nfc=lane.nfc is not None and _online(devices.get(f"nfc-{lane.id}")) is True,
         gate=True if lane.gate is None else _online(gate),
         fire=gate is not None and "fire_alarm" in gate.flags,
         disk=disk,

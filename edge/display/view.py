@@ -7,6 +7,7 @@ A view is plain JSON:
     head        the key words, {"ja": …, "en": …} as all texts
     lines       more of it, the first is the most important: [{"kind": "do" | "thanks" | "gift" | "rank", "text": …}]
     qr          text of the coupon's QR code, or null; `left_s`: whole seconds that it stands
+    typed       how many of the digits of a number stand at the keypad, or null; never which
     sound       {"id", "tone", "say": [{"ja": …, "en": …}, …], "volume": 0..100}; the same ID is the same sound
 
 Nothing of a customer stands in it longer than `DisplaySettings.name_s` after the hub's decision, but her coupon.
@@ -20,13 +21,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from config.display_settings import DisplaySettings
+from contract.exit_digits import DIGITS
 from contract.payloads import Bilingual
 from edge.display import words
 from edge.display.memory import Memory, forget
 from edge.lane_types import Lane
 
 Screen = Literal[
-    "starting", "waiting", "reading", "printing", "coupon", "opening", "pass", "thanks", "refused", "clerk",
+    "starting", "waiting", "typing", "reading", "printing", "coupon", "opening", "pass", "thanks", "refused", "clerk",
     "out_of_order", "fire",
 ]  # fmt: skip
 Tone = Literal["calm", "busy", "good", "stop", "alarm"]
@@ -41,6 +43,9 @@ class Devices:
     """How the lane is. `reader`, `gate`: None while nothing is known yet. A lane without a gate has a good one."""
 
     reader: bool | None = True
+    keypad: bool = False
+    nfc: bool = False
+    """Other ways to bring a code: there, and working."""
     gate: bool | None = True
     fire: bool = False
     disk: bool = True
@@ -72,13 +77,16 @@ class _Shown:
     """What tells this screen from another of the same name."""
     qr: str | None = None
     left_s: int | None = None
+    typed: int | None = None
 
 
 def view(lane: Lane, memory: Memory, devices: Devices, call: Call | None, settings: DisplaySettings, now: float,
-         minute: int = 0) -> dict[str, Any]:  # fmt: skip
-    """The view of a lane at `now` (monotonic s), at this minute of the day."""
+         minute: int = 0, typed: int = 0) -> dict[str, Any]:  # fmt: skip
+    """The view of a lane at `now` (monotonic s), at this minute of the day; `typed` digits stand at its keypad."""
     memory = forget(memory, now, settings.name_s)
     shown = _shown(lane, memory, devices, call, now)
+    if typed and shown.screen in ("waiting", "refused", "clerk"):
+        shown = _Shown("typing", "calm", words.TYPING, (("do", words.ENTER),), typed=min(typed, DIGITS))
     loud = shown.screen == "fire" or not settings.is_quiet(minute)
     said = [text for text in shown.say if text is not None]
     if not settings.say_name:
@@ -92,6 +100,7 @@ def view(lane: Lane, memory: Memory, devices: Devices, call: Call | None, settin
         ],
         "qr": shown.qr,
         "left_s": shown.left_s,
+        "typed": shown.typed,
         "sound": {
             "id": f"{memory.turn}:{shown.screen}:{shown.key}",
             "tone": shown.sound if settings.sound != "off" else "",
@@ -155,13 +164,23 @@ def _idle(memory: Memory, devices: Devices, call: Call | None) -> _Shown:
         case "no_decision" | "gate_fault":
             why = words.NO_DECISION if memory.ended == "no_decision" else words.GATE_STUCK
             return _clerk(call or Call(memory.ended, "nobody"), why)
-    if not (devices.disk and devices.hub) or devices.reader is False or devices.gate is False:
+    unread = devices.reader is False and not (devices.keypad or devices.nfc)
+    if not (devices.disk and devices.hub) or unread or devices.gate is False:
         return _Shown("out_of_order", "stop", words.OUT_OF_ORDER, (("do", words.OTHER_LANE),))
     if call is not None and call.reason in _STILL_THERE:
         return _clerk(call, _STILL_THERE[call.reason])
     if devices.reader is None or devices.gate is None:
         return _Shown("starting", "calm", words.STARTING)
-    return _Shown("waiting", "calm", words.WAITING)
+    return _waiting(devices)
+
+
+def _waiting(devices: Devices) -> _Shown:
+    others = (("do", words.OR_TOUCH if devices.nfc else None), ("do", words.OR_TYPE if devices.keypad else None))
+    if devices.reader:
+        return _Shown("waiting", "calm", words.WAITING, others)
+    if devices.nfc:
+        return _Shown("waiting", "calm", words.TOUCH, others[1:], key="nfc")
+    return _Shown("waiting", "calm", words.TYPE, key="keypad")
 
 
 def _hers(memory: Memory) -> Lines:

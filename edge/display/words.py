@@ -11,6 +11,12 @@ def _say(ja: str, en: str) -> Bilingual:
 
 STARTING = _say("準備しています", "Getting ready")
 WAITING = _say("退店コードを読取部にかざしてください", "Please hold your exit code over the reader")
+TOUCH = _say("スマートフォンを読取部にタッチしてください", "Please touch the reader with your phone")
+TYPE = _say("退店コードの番号を入力してください", "Please type the number of your exit code")
+OR_TYPE = _say("番号の入力もできます", "Or type its number")
+OR_TOUCH = _say("タッチもできます", "Or touch with your phone")
+TYPING = _say("番号を入力してください", "Type your number")
+ENTER = _say("12桁を入力し、# を押してください", "Type the 12 digits, then press #")
 READING = _say("読み取り中です", "Reading your code")
 PRINTING = _say("クーポンを印刷しています", "Your coupon is being printed")
 TAKE = _say("印刷されたクーポンをお取りください", "Please take your printed coupon")

@@ -60,7 +60,7 @@ async def main(folder: Path | None) -> None:
         return
     wide, tall = shots["wide"], shots["tall"]
     save(wide["waiting"].resize((960, 540), Image.Resampling.LANCZOS), "display-waiting.png")
-    save(sheet(list(wide.values()), 3, 480), "display-screens.png")
+    save(sheet([picture for name, picture in wide.items() if name != "starting"], 3, 480), "display-screens.png")
     save(sheet([tall[name] for name in TALL], 4, 300), "display-upright.png")
 
 

@@ -209,6 +209,10 @@ async def every_screen(rig: Rig, page: Kiosk) -> AsyncIterator[str]:
     """Brings a lane through all its screens."""
     await page.shows("waiting")
     yield "waiting"
+    rig.board.typed("1", 7)
+    await page.shows("typing")
+    yield "typing"
+    rig.board.typed("1", 0)
     rig.bad_code()
     await page.shows("refused")
     yield "refused"

@@ -14,12 +14,14 @@ import pytest
 
 from config.edge_settings import LaneSettings, load_edge
 from contract.payloads import DeviceStatus
+from delivery.watchdog import Watchdog
 from devices.status import DeviceStatus as Told
 from devices.status import PowerState
 from edge import health
 from edge.agent import Agent
 from edge.display.looking import called, look
 from edge.display.view import Call, Devices
+from edge.health_page import checks, page
 from edge.lane_calls import Call as LaneCall
 from edge.lane_calls import Calls
 from tests.delivery.real import free_ports
@@ -78,6 +80,8 @@ async def test_an_agent_serves_a_display_for_each_lane_that_follows_its_devices(
                     own.announcer.device("reader-1", "scanner", Told(PowerState.OFF_OFFLINE, reason="unplugged"))
                 elif "waiting" in seen:
                     break
+            assert page(own, Watchdog(checks(own), lambda: ""))[1]["displays"] == {
+                "1": "shown", "counter-2": "no page is open"}  # fmt: skip
             await stream.aclose()  # type: ignore[attr-defined]
         assert seen[-2:] == ["waiting", "out_of_order"]
         assert own.lanes["1"].policy.display
@@ -109,6 +113,9 @@ def told(power: str = "online", *flags: str) -> DeviceStatus:
     return DeviceStatus(category="gate", power=power, flags=list(flags))  # type: ignore[arg-type]
 
 
+WAYS = {"keypad": {"port": "/k"}, "nfc": {"port": "/n"}}
+
+
 @pytest.mark.parametrize(
     ("devices", "more", "expected"),
     [
@@ -123,11 +130,17 @@ def told(power: str = "online", *flags: str) -> DeviceStatus:
         ({"reader-1": told(), "gate-1": told()}, {"hub": False}, Devices()),
         ({"reader-1": told(), "gate-1": told()}, {"hub": False, "offline": "refuse"}, Devices(hub=False)),
         ({"reader-1": told()}, {"gate": None}, Devices()),
+        (
+            {"reader-1": told(), "gate-1": told(), "keypad-1": told(), "nfc-1": told()},
+            WAYS,
+            Devices(keypad=True, nfc=True),
+        ),
+        ({"reader-1": told(), "gate-1": told(), "keypad-1": told("off_offline")}, WAYS, Devices()),
     ],
 )
 def test_how_a_lane_is(devices: dict[str, DeviceStatus], more: dict[str, Any], expected: Devices) -> None:
-    lane = {"id": "1", "reader": {"port": "/r"}, "gate": {"port": "/g"}, "offline": "open"} | more
-    known = {name: lane[name] for name in ("id", "reader", "gate", "offline")}
+    lane = {"id": "1", "reader": {"port": "/r"}, "gate": {"port": "/g"}, **more}
+    known = {name: value for name, value in lane.items() if name not in ("hub", "disk")}
     found = look(LaneSettings.model_validate(known), devices, hub=more.get("hub", True), disk=more.get("disk", True))
     assert found == expected
 

@@ -63,6 +63,15 @@ async def test_waiting_in_both_languages_with_a_moving_picture(own: Kiosk) -> No
     await expect(own.page.locator("#lane")).to_have_text("レーン 1 · Lane 1")
 
 
+async def test_how_many_digits_are_typed_and_not_which(own: Kiosk, rig: Rig) -> None:
+    for typed in (1, 4, 12, 3):
+        rig.board.typed("1", typed)
+        await expect(own.page.locator("#digits .there")).to_have_count(typed)
+    rig.board.typed("1", 0)
+    await own.shows("waiting")
+    await expect(own.page.locator("#digits")).to_be_hidden()
+
+
 @pytest.mark.row("B12")
 async def test_a_customer_with_a_paper_coupon_from_code_to_passage(own: Kiosk, rig: Rig) -> None:
     await rig.accepted()
@@ -329,7 +338,7 @@ async def test_every_screen_is_legible_from_two_metres(browser: Browser, rig: Ri
         page.said.clear()  # the browser itself tells that the agent is away
         await page.clean(rig)
     assert wrong == []
-    assert len(seen) == 12
+    assert len(seen) == 13
 
 
 @pytest.mark.parametrize("size", SIZES)

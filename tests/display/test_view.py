@@ -35,9 +35,11 @@ ENDS = {"idle": "waiting", "deciding": "reading", "printing": "printing", "showi
         "nobody passed": "waiting", "refused": "refused", "gate fault": "clerk"}  # fmt: skip
 
 
-def seen(play: Play, devices: Devices = WELL, call: Call | None = None, minute: int = 0, **settings: Any) -> Any:
+def seen(
+    play: Play, devices: Devices = WELL, call: Call | None = None, minute: int = 0, typed: int = 0, **settings: Any
+) -> Any:
     wanted = SETTINGS.model_copy(update=settings)
-    return view(play.lane, play.memory, devices, call, wanted, play.at, minute)
+    return view(play.lane, play.memory, devices, call, wanted, play.at, minute, typed)
 
 
 def kinds(shown: dict[str, Any]) -> list[str]:
@@ -76,6 +78,7 @@ def test_every_screen_can_be_reached() -> None:
     reached = {
         seen(WAYS[way](Play()), devices, call)["screen"] for way in WAYS for devices in DEVICES for call in CALLS
     }
+    reached.add(seen(Play(), typed=1)["screen"])
     reached.add(seen(Play(gate=False).scanned().decided(give=None).opened())["screen"])
     assert reached == set(get_args(Screen))
 
@@ -84,6 +87,33 @@ def test_waiting_says_what_the_seed_says() -> None:
     shown = seen(Play())
     assert shown["head"]["en"] == "Please hold your exit code over the reader"
     assert (shown["lines"], shown["sound"]["tone"], shown["sound"]["say"]) == ([], "", [])
+
+
+@pytest.mark.parametrize(
+    ("devices", "head", "lines"),
+    [
+        (Devices(nfc=True, keypad=True), words.WAITING, [words.OR_TOUCH, words.OR_TYPE]),
+        (Devices(keypad=True), words.WAITING, [words.OR_TYPE]),
+        (Devices(reader=False, nfc=True, keypad=True), words.TOUCH, [words.OR_TYPE]),
+        (Devices(reader=False, keypad=True), words.TYPE, []),
+    ],
+    ids=str,
+)
+def test_other_ways_to_bring_a_code_also_when_the_reader_is_lost(devices: Devices, head: Any, lines: list[Any]) -> None:
+    shown = seen(Play(), devices)
+    assert (shown["screen"], shown["head"]) == ("waiting", head.model_dump())
+    assert texts(shown)[1:] == [line.model_dump() for line in lines]
+
+
+@pytest.mark.parametrize("typed", [1, 5, 12, 40])
+def test_how_many_digits_stand_at_the_keypad(typed: int) -> None:
+    shown = seen(Play(), typed=typed)
+    assert (shown["screen"], shown["typed"], shown["head"]) == ("typing", min(typed, 12), words.TYPING.model_dump())
+    assert seen(Play().scanned(), typed=typed)["screen"] == "reading"
+    assert seen(Play(), Devices(fire=True), typed=typed)["screen"] == "fire"
+    assert seen(Play(), Devices(gate=False), typed=typed)["screen"] == "out_of_order"
+    assert seen(WAYS["refused"](Play()), typed=typed)["screen"] == "typing"
+    assert seen(Play(), typed=0)["typed"] is None
 
 
 def test_thanks_with_the_name_and_the_way_to_the_next_rank() -> None:

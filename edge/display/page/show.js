@@ -3,6 +3,7 @@
 import { fit } from "./fit.js";
 import { LANE, LEFT } from "./words.js";
 
+const DIGITS = 12;
 const $ = (id) => document.getElementById(id);
 
 export class Stage {
@@ -19,7 +20,7 @@ export class Stage {
 
   show(view) {
     this._languages = view.languages ?? this._languages;
-    const { screen, tone, head, lines, qr } = view;
+    const { screen, tone, head, lines, qr, typed } = view;
     const what = JSON.stringify([this._languages, screen, tone, head, lines, qr]);
     const changed = what !== this._shown;
     if (changed) {
@@ -33,6 +34,7 @@ export class Stage {
       else $("qr-code").removeAttribute("src");
       $("lane").textContent = this._languages.map((language) => LANE[language](this._lane)).join(" · ");
     }
+    this._dots(typed ?? null);
     this._count(view.left_s);
     if (changed) fit($("main"), $("text"));
   }
@@ -56,6 +58,14 @@ export class Stage {
         words.append(...clauses.map((clause) => Object.assign(document.createElement("b"), { textContent: clause })));
         return words;
       });
+  }
+
+  // How many digits stand at the keypad; which ones is nobody's business.
+  _dots(typed) {
+    const row = $("digits");
+    row.hidden = typed === null;
+    if (row.children.length === 0) row.append(...Array.from({ length: DIGITS }, () => document.createElement("i")));
+    [...row.children].forEach((dot, index) => dot.classList.toggle("there", index < typed));
   }
 
   // Seconds come with each view, so there is no clock here that could differ from the lane's.

@@ -9,6 +9,7 @@ export const LOST = {
   ],
   qr: null,
   left_s: null,
+  typed: null,
 };
 
 export const CONNECTING = {
