@@ -19,6 +19,7 @@ class Scenario(StrEnum):
     """Scripted days."""
 
     ARRIVALS = "arrivals"
+    EXITS = "exits"
 
 
 Link = Annotated[Path, typer.Option(help="where the serial port appears")]
@@ -103,6 +104,15 @@ def printer(
 
 
 @app.command()
+def lane(folder: Annotated[Path, typer.Option(help="where ports, sockets and receipts appear")]) -> None:
+    """All devices of one exit lane: reader, keypad, printer, gate. Commands as for each of them, at `reader.sock` …"""
+    from firmware_sim.lane_set import run_lane_set
+
+    folder.mkdir(parents=True, exist_ok=True)
+    _run(run_lane_set(folder))
+
+
+@app.command()
 def beacons(
     bus: Annotated[Path, typer.Option(help="socket of the private D-Bus: DBUS_SYSTEM_BUS_ADDRESS=unix:path=…")],
     control: Control,
@@ -143,7 +153,16 @@ def phones(
 @app.command()
 def day(
     scenario: Annotated[Scenario, typer.Option(help="what the day is about")] = Scenario.ARRIVALS,
-    customers: Annotated[int, typer.Option(min=1, max=5000)] = 100,
+    customers: Annotated[int, typer.Option(min=1, max=5000, help="arrivals: who is known")] = 100,
+    exits: Annotated[int, typer.Option(min=1, max=10_000, help="exits: how many")] = 100,
+    lanes: Annotated[int, typer.Option(min=1, max=16, help="exits: how many lanes, two on each agent")] = 2,
+    faults: Annotated[
+        bool,
+        typer.Option("--faults", help="exits: paper out, printer off, gate stuck, agent killed, hub away; by seed"),
+    ] = False,
+    speed: Annotated[
+        float, typer.Option(min=1, max=600, help="exits: how much faster the store's time runs than the clock")
+    ] = 60.0,
     seed: int = 1,
     broker: Annotated[str, typer.Option(help="mosquitto or amqtt, started for the day")] = "mosquitto",
     json_lines: Annotated[
@@ -151,16 +170,20 @@ def day(
     ] = False,
     folder: Annotated[Path | None, typer.Option("--dir", help="keep all files here")] = None,
     length_s: Annotated[
-        float | None, typer.Option(min=5, help="how long the doors are open; none: 0.36 s a customer")
+        float | None, typer.Option(min=5, help="arrivals: how long the doors are open; none: 0.36 s a customer")
     ] = None,
 ) -> None:
     """A scripted day through real broker and real processes; exit code 0 only if it brought exactly what it had to bring."""
     import asyncio
 
+    from instore.day.exits_play import ExitsOptions, play_exits
     from instore.day.play import DayOptions, play
 
-    assert scenario is Scenario.ARRIVALS
     with told():
+        if scenario is Scenario.EXITS:
+            raise SystemExit(
+                asyncio.run(play_exits(ExitsOptions(exits, lanes, seed, faults, broker, json_lines, folder, speed)))
+            )
         raise SystemExit(asyncio.run(play(DayOptions(customers, seed, broker, json_lines, folder, length_s))))
 
 

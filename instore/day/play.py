@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from instore.day.backstage import DayFailed
 from instore.day.files import make_store
 from instore.day.oracle import Expected, expected
 from instore.day.script import Person, Script, Stay, arrivals
 from instore.day.seen import KINDS, Seen, compare
-from instore.day.stage import DayFailed, Stage
+from instore.day.stage import Stage
 from instore.demo.layout import broker_place
 from instore.logs import configure
 
@@ -51,7 +52,7 @@ async def play(options: DayOptions) -> int:
     script = arrivals(options.seed, options.customers, length_s)
     wanted = expected(script)
     folder = options.folder or Path(tempfile.mkdtemp(prefix="instore-day-"))
-    told = _teller(options.json)
+    told = teller(as_json=options.json)
     began = time.monotonic()
     stage, seen, failure = None, Seen({}), ""
     try:
@@ -72,7 +73,8 @@ async def play(options: DayOptions) -> int:
     return 0 if summary["ok"] else 1
 
 
-def _teller(as_json: bool) -> Callable[[str], None]:
+def teller(*, as_json: bool) -> Callable[[str], None]:
+    """Says how a day goes: as JSON lines, or for a person."""
     start = time.monotonic()
 
     def told(sentence: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import Any
@@ -84,14 +85,30 @@ class Observer:
 
 async def get_json(url: str, *, body: dict[str, Any] | None = None, key: str | None = None) -> Any:
     """The JSON answer of the hub, or None when it does not answer or refuses."""
+    status, answer = await ask_json(url, body, key)
+    return answer if 200 <= status < 300 else None
 
-    def ask() -> Any:
+
+async def ask_json(url: str, body: dict[str, Any] | None = None, key: str | None = None) -> tuple[int, Any]:
+    """Status and JSON of the hub's answer; (0, None) when there is none."""
+
+    def ask() -> tuple[int, Any]:
         headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
         data = None if body is None else json.dumps(body).encode()
         try:
             with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=3) as answer:
-                return json.load(answer)
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, _json(error.read())
         except (OSError, ValueError, http.client.HTTPException):  # killed in the middle of its answer, too
-            return None
+            return 0, None
 
     return await asyncio.to_thread(ask)
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None

@@ -1,0 +1,175 @@
+"""What customers do, from the door to the gate and back: the whole way, over the real wires."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from firmware_sim.shopper import Shopper
+from instore.day.backstage import DayFailed
+from instore.day.exits_books import Ledger
+from instore.day.exits_files import OPEN_S
+from instore.day.exits_lane import LaneFront
+from instore.day.exits_oracle import Exit, amount_of
+from instore.day.exits_script import Customer, Trip
+from instore.day.exits_stage import ExitsStage
+
+TRIES = 3
+"""So often she holds her code up at one lane before she goes to another."""
+LOST_S = 180.0
+"""Whoever is not out by then, is not out: a clerk would have come."""
+SETTLED_S = 120.0
+
+
+@dataclass(slots=True)
+class Seen:
+    """What people have seen themselves."""
+
+    sales: dict[Exit, str] = field(default_factory=dict)
+    """The sale of each exit."""
+    out: dict[Exit, int] = field(default_factory=dict)
+    """How often each customer has walked out with one sale."""
+    promises: dict[Exit, str] = field(default_factory=dict)
+    """Title of the coupon that the list promised at last, in Japanese; "" for none."""
+    used: dict[Exit, int] = field(default_factory=dict)
+    """How often a till has taken the coupon of an exit."""
+    trouble: list[str] = field(default_factory=list)
+    stepped_back: int = 0
+    steps: int = 0
+
+
+class People:
+    """All customers of the day."""
+
+    def __init__(self, stage: ExitsStage, ledger: Ledger) -> None:
+        self._stage, self._ledger, self._script = stage, ledger, stage.script
+        self.seen = Seen()
+
+    async def live(self, customer: Customer, start: float) -> None:
+        """Her whole day; what keeps her from going on is noted."""
+        shopper = self._stage.shoppers.get(customer.key)
+        for trip in customer.trips:
+            await asyncio.sleep(max(0.0, start + trip.at_s - time.monotonic()))
+            try:
+                await self._trip(customer, trip, shopper)
+            except Exception as error:  # she is stuck; the others go on, and the summary names her
+                self.seen.trouble.append(f"{customer.key} trip {trip.number}: {type(error).__name__}: {error}")
+                return
+
+    async def _trip(self, customer: Customer, trip: Trip, shopper: Shopper | None) -> None:
+        this = (customer.key, trip.number)
+        if shopper is not None:
+            shopper.on()
+            await self._stage.beacons.call({"do": "add", "id": customer.key, "frame": customer.frame, "interval_ms": 400,
+                                            "at": [0.5, 0.0]})  # fmt: skip
+        try:
+            sale, slip = await self._shop(this, trip, shopper)
+            self.seen.sales[this] = sale
+            coupons = await self._leave(this, trip, shopper if trip.on_terminal else None, slip)
+            await self._settled(sale)
+            await self._redeem(this, trip, shopper, sale, coupons)
+        finally:
+            if shopper is not None:
+                await self._stage.beacons.call({"do": "remove", "id": customer.key})
+                await shopper.off()
+
+    # --- shopping
+
+    async def _shop(self, this: Exit, trip: Trip, shopper: Shopper | None) -> tuple[str, str]:
+        """The sale, and the exit code if a till has printed it."""
+        if shopper is not None and trip.on_terminal:
+            await self._fill(trip, shopper)
+            promise = shopper.promise or {}
+            self.seen.promises[this] = promise["title"]["ja"] if promise.get("holds") else ""
+            return await shopper.pay(fails_first=trip.card_fails), ""
+        sale = f"T-{this[0]}-{this[1]}"
+        body = {"sale": sale, "amount_minor": amount_of(self._script, trip), "currency": "JPY", "paid_on": "settlement",
+                "customer": shopper.customer if shopper is not None else None}  # fmt: skip
+        answer = await self._stage.post("sales", body)
+        return sale, str(answer["exit_code"])
+
+    async def _fill(self, trip: Trip, shopper: Shopper) -> None:
+        shopper.cart = None  # the list of her last coming is closed
+        codes = [product.code for product in self._script.products]
+        for product, pieces in trip.items:
+            await shopper.add(codes[product], pieces)
+        for product, pieces in trip.changes:
+            await shopper.change(codes[product], pieces)
+
+    # --- the exit
+
+    async def _leave(self, this: Exit, trip: Trip, shopper: Shopper | None, slip: str) -> list[str]:
+        """Until she is out; the coupons that she has taken on paper."""
+        end, back = time.monotonic() + LOST_S, trip.steps_back
+        lane, taken = self._stage.lanes[trip.lane], list[str]()
+        while True:
+            async with lane.turn:
+                await lane.begins()
+                for tried in range(TRIES):
+                    types = trip.types and not tried  # who has mistyped holds her picture up
+                    if not await self._opened(shopper, slip, lane, types=types):
+                        continue
+                    if back:
+                        back -= 1
+                        self.seen.stepped_back += 1
+                        await lane.closes(OPEN_S + 2.0)
+                        break
+                    if await lane.passes():
+                        self.seen.out[this] = self.seen.out.get(this, 0) + 1
+                        taken += lane.taken
+                        return taken
+                taken += lane.taken
+            if time.monotonic() > end:
+                raise DayFailed(f"is not out after {LOST_S:g} s; sale {self.seen.sales[this]}")
+            lane = self._stage.lanes[(lane.number + 1) % len(self._stage.lanes)]
+
+    async def _opened(self, shopper: Shopper | None, slip: str, lane: LaneFront, *, types: bool) -> bool:
+        """Whether the gate opens for her code; she may have none to show just now."""
+        if shopper is None:
+            return await lane.shows(slip)
+        shown = await shopper.exit_code()
+        if shown is None:  # a lane holds it
+            await asyncio.sleep(0.5)
+            return False
+        if types and shown.get("digits"):
+            return await lane.types(shown["digits"])
+        return await lane.shows(shopper.on_screen(shown))
+
+    # --- afterwards
+
+    async def _settled(self, sale: str) -> None:
+        """Before she comes again the hub knows that she has left; after an outage that takes a while."""
+        end = time.monotonic() + SETTLED_S
+        while not self._ledger.is_used(sale):
+            if time.monotonic() > end:
+                raise DayFailed(f"the hub does not know after {SETTLED_S:g} s that she has left; sale {sale}")
+            await asyncio.sleep(0.25)
+
+    async def _redeem(self, this: Exit, trip: Trip, shopper: Shopper | None, sale: str, taken: list[str]) -> None:
+        """She comes to a till with her coupon, on paper or in her terminal."""
+        if shopper is None or trip.redeem == "no":
+            return
+        coupon = await self._coupon(shopper, sale, taken)
+        if coupon is None:
+            return
+        tries = 2 if trip.redeem in ("again", "two_tills") else 1
+        bodies = [{"sale": f"R-{this[0]}-{this[1]}-{number}", "customer": shopper.customer, "amount_minor": 5000}
+                  for number in range(tries)]  # fmt: skip
+        if trip.redeem == "two_tills":
+            answers = await asyncio.gather(*(self._stage.redeem(coupon, body) for body in bodies))
+        else:
+            answers = [await self._stage.redeem(coupon, body) for body in bodies]
+        self.seen.used[this] = sum(bool(answer.get("usable")) for answer in answers)
+
+    async def _coupon(self, shopper: Shopper, sale: str, taken: list[str]) -> str | None:
+        """The coupon that she has of this sale; None when it brought none that a till takes."""
+        wanted = self._ledger.coupon_of(sale)
+        if wanted is None or wanted in taken:
+            return wanted
+        end = time.monotonic() + 30.0
+        while not shopper.has(wanted):
+            if time.monotonic() > end:
+                raise DayFailed(f"coupon {wanted} of sale {sale} is neither on paper nor on her terminal")
+            await asyncio.sleep(0.1)
+        return wanted
