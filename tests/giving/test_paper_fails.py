@@ -125,7 +125,7 @@ async def test_every_fault_of_the_printer_ends_in_paper_or_in_an_electronic_coup
         assert given is not None or paper == [found.coupon]
         assert set(paper) <= {found.coupon}
         assert len(paper) <= 1
-        if after:
+        if after and found.paper:  # "": the hub knew of the fault, and gave it electronically at once
             assert given is None, "it could have been printed"
         assert store.hub.redeem(found.coupon, "T-1").usable
         assert [store.hub.redeem(found.coupon, f"T-{n}").reason for n in (2, 3)] == ["used", "used"]
