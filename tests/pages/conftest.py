@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext
+from playwright.async_api import Browser, BrowserContext, expect
 
 from tests.handheld.far_end import STORE, HubVoice, Store
 from tests.pages.shop_window import chromium, phone, served
+
+expect.set_options(timeout=20_000)
+"""A machine that does other things too is slow, and not wrong; who finds what it waits for goes on at once."""
 
 
 @pytest.fixture

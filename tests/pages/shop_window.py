@@ -83,7 +83,7 @@ async def phone(browser: Browser, **options: Any) -> AsyncIterator[BrowserContex
     context = await browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True, **{"locale": "ja-JP"} | options)
     try:
         await context.add_init_script(SPIES)
-        context.set_default_timeout(8000)
+        context.set_default_timeout(20_000)
         yield context
     finally:
         await context.close()
@@ -95,7 +95,7 @@ async def spied(page: Page, what: str) -> list[Any]:
     return seen
 
 
-async def until(page: Page, holds: str, within_s: float = 15.0) -> None:
+async def until(page: Page, holds: str, within_s: float = 30.0) -> None:
     """Waits until an expression is true in the page. (`wait_for_function` needs eval, which the pages' policy forbids.)"""
     async with asyncio.timeout(within_s):
         while not await page.evaluate(f"async () => Boolean({holds})"):  # noqa: ASYNC110  # a page is no task of ours

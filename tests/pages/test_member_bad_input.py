@@ -11,11 +11,10 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
 from contract.payloads import LaneScan
-from hub.shopping.products import import_products
-from tests.hub.conftest import SHIPPED, Store
+from tests.hub.conftest import Store
 from tests.members.conftest import serving
+from tests.pages.member_terminal import SIMULATED, customer_of, joined, store_in
 from tests.pages.shop_window import phone, spied, until
-from tests.pages.test_member_page import customer_of, register
 from tests.shopping.conftest import BAG, COLA, MUG, PRODUCTS
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.row("C7")]
@@ -25,15 +24,9 @@ GONE = "4006381333931"
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Store]:
-    for file in SHIPPED.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    with (tmp_path / "hub.toml").open("a", encoding="utf-8") as settings:
-        settings.write('\n[shopping.payment]\nprovider = "simulated"\n')
     head, *rows = PRODUCTS.splitlines()
     rows = [f"{head},on_sale", *(f"{row},yes" for row in rows), f"{GONE},古いペン,Old pen,100,10,pens,no"]
-    (tmp_path / "products.csv").write_text("\n".join(rows), encoding="utf-8")
-    made = Store(tmp_path)
-    import_products(made.journal.db, tmp_path / "products.csv")
+    made = store_in(tmp_path, SIMULATED, "\n".join(rows))
     yield made
     made.stop()
 
@@ -54,7 +47,7 @@ async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
 async def page(context: BrowserContext, address: str, hub: Store) -> AsyncIterator[Page]:
     """A member who is in the store, with a bag in her list."""
     own = await context.new_page()
-    await register(own, address, consents=("service",))
+    await joined(own, address)
     (token,) = hub.one("SELECT beacon FROM customer_beacon WHERE customer = ?", customer_of(hub))
     hub.sight(token)
     await own.locator("#to-shop").tap()

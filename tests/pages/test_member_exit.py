@@ -14,12 +14,11 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from contract.exit_digits import read_digits
 from contract.payloads import Bilingual, LaneScan
-from hub.shopping.products import import_products
-from tests.hub.conftest import SHIPPED, Store
+from tests.hub.conftest import Store
 from tests.members.conftest import serving
+from tests.pages.member_terminal import SIMULATED, coupon_of, customer_of, joined, say, shoot, store_in
 from tests.pages.shop_window import phone, spied, until
-from tests.pages.test_member_page import coupon_of, customer_of, register, say, shoot
-from tests.shopping.conftest import BAG, PRODUCTS
+from tests.shopping.conftest import BAG
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.row("B5")]
 
@@ -36,13 +35,7 @@ window.NDEFReader = class {
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Store]:
-    for file in SHIPPED.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    with (tmp_path / "hub.toml").open("a", encoding="utf-8") as settings:
-        settings.write('\n[shopping.payment]\nprovider = "simulated"\n')
-    (tmp_path / "products.csv").write_text(PRODUCTS, encoding="utf-8")
-    made = Store(tmp_path)
-    import_products(made.journal.db, tmp_path / "products.csv")
+    made = store_in(tmp_path, SIMULATED)
     yield made
     made.stop()
 
@@ -64,7 +57,7 @@ async def page(context: BrowserContext, address: str) -> AsyncIterator[Page]:
     """A member who has paid, before whom the clock is ours."""
     own = await context.new_page()
     await own.clock.install()
-    await register(own, address, consents=("service",))
+    await joined(own, address)
     await pay(own)
     yield own
     assert await spied(own, "violations") == []
@@ -230,7 +223,7 @@ async def test_the_screen_stays_on_and_is_white_while_it_shows_the_code(browser:
             window.locks.push(lock);
             return lock;
           } } });""")
-        await register(page, address, consents=("service",))
+        await joined(page, address)
         await pay(page)
         await until(page, "window.locks.length === 1 && !window.locks[0].released")
         assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
@@ -247,7 +240,7 @@ async def test_by_touch_where_the_browser_can_and_each_renewal_is_written_anew(
         await android.add_init_script(NFC)
         page = await android.new_page()
         await page.clock.install()
-        await register(page, address, consents=("service",))
+        await joined(page, address)
         await pay(page)
         await until(page, "document.getElementById('exit-code').naturalWidth > 0")
         code = (await codes(page))["QRCode"]

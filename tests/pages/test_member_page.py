@@ -1,53 +1,38 @@
-"""The member's page in headless Chromium, against the hub's real web server and WebSocket (rows A2, A4, A8, A11, C11)."""
+"""The member's page in headless Chromium, against the hub's real web server and WebSocket (rows A2, A4, A11, C11)."""
 
 from __future__ import annotations
 
-import asyncio
-import io
-import os
-from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
-import zxingcpp
-from PIL import Image
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from contract.envelope import Message
-from contract.payloads import Bilingual, MemberCoupon, SensingRequest
-from delivery.engine import Tx
-from tests.hub.conftest import SHIPPED, Store
+from tests.hub.conftest import Store
 from tests.members.conftest import serving
+from tests.pages.member_terminal import (
+    AT_HOME,
+    CIRCLE,
+    coupon_of,
+    customer_of,
+    read_code,
+    register,
+    say,
+    shoot,
+    store_in,
+    until,
+    until_heard,
+)
 from tests.pages.shop_window import phone, spied
 from tests.pages.shop_window import until as in_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-CIRCLE = "\n[members.circle]\nlatitude_deg = 35.6717\nlongitude_deg = 139.7650\nradius_m = 80\n"
-AT_HOME = {"latitude": 35.70, "longitude": 139.70, "accuracy": 10}
-IN_STORE = {"latitude": 35.6718, "longitude": 139.7651, "accuracy": 10}
-
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Store]:
-    """With the store's circle; `heard` is what terminals said."""
-    for file in SHIPPED.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    with (tmp_path / "hub.toml").open("a", encoding="utf-8") as settings:
-        settings.write(CIRCLE)
-    made = Store(tmp_path)
-    heard: list[Message] = []
-    handle = made.engine.handle
-
-    def both(message: Message, tx: Tx) -> None:
-        heard.append(message)
-        handle(message, tx)
-
-    made.engine.handle = both
-    made.heard = heard  # type: ignore[attr-defined]
+    made = store_in(tmp_path, CIRCLE)
     yield made
     made.stop()
 
@@ -72,66 +57,6 @@ async def page(context: BrowserContext, address: str) -> AsyncIterator[Page]:
     yield own
     assert await spied(own, "violations") == []
     assert await spied(own, "errors") == []
-
-
-async def register(page: Page, address: str, *, consents: tuple[str, ...] = ("service", "sensing", "coupons")) -> None:
-    await page.goto(address)
-    await page.locator("#field-name").fill("佐藤 美咲")
-    await page.locator("#field-email").fill("misaki@example.com")
-    await page.locator("#field-birth_year").fill("1990")
-    for purpose in consents:
-        await page.locator(f"#choice-{purpose}").check()
-    await page.locator("#join").tap()
-    await expect(page.locator("#state")).to_have_text("接続中")
-
-
-async def shoot(page: Page, name: str) -> None:
-    """Keeps a picture when PAGE_PICTURES names a folder, for a person to judge."""
-    if folder := os.environ.get("PAGE_PICTURES"):
-        await page.wait_for_timeout(300)
-        await page.screenshot(path=Path(folder) / f"member-{name}.png")
-
-
-async def read_code(page: Page) -> list[str]:
-    """What an independent reader makes of the codes on the screen."""
-    picture = Image.open(io.BytesIO(await page.screenshot())).convert("L")
-    return [found.text for found in zxingcpp.read_barcodes(picture)]
-
-
-def customer_of(hub: Store) -> str:
-    customer: str = hub.one("SELECT customer FROM member ORDER BY registered DESC")[0]
-    return customer
-
-
-def say(hub: Store, name: str, data: Any, customer: str) -> None:
-    with hub.engine.transaction() as tx:
-        tx.send(name, data, customer=customer)
-
-
-def coupon_of(customer: str, **changes: Any) -> MemberCoupon:
-    now = datetime.now(UTC)
-    base = {"coupon": "k1", "customer": customer, "title": Bilingual(ja="食器 500円引き", en="500 yen off tableware"), "code": "K7QX-2B9D",
-            "text": Bilingual(ja="3,000円以上のお買い上げで", en="When you spend 3,000 yen"), "kind": "discount", "amount_minor": 500,
-            "valid_from": now - timedelta(days=1), "valid_until": now + timedelta(days=30)}  # fmt: skip
-    return MemberCoupon.model_validate(base | changes)
-
-
-def request_of(hub: Store, customer: str, request: str = "r1", **changes: Any) -> SensingRequest:
-    names = ["position", "speed", "acceleration", "heart_rate", "body_temperature"]
-    base = {"request": request, "customer": customer, "readings": names, "deadline": hub.now + timedelta(seconds=5)}
-    return SensingRequest.model_validate(base | changes)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(8):
-        while not holds():  # noqa: ASYNC110  # a browser is no task of ours
-            await asyncio.sleep(0.02)
-
-
-async def until_heard(hub: Store, name: str, count: int = 1) -> Any:
-    heard: list[Message] = hub.heard  # type: ignore[attr-defined]
-    await until(lambda: sum(message.channel.name == name for message in heard) >= count)
-    return [message for message in heard if message.channel.name == name][-1].data
 
 
 # --- registration
@@ -316,124 +241,12 @@ async def test_a_coupon_for_another_is_not_kept(page: Page, hub: Store) -> None:
     ]
 
 
-# --- readings
-
-
-@pytest.mark.row("A8", "C11")
-async def test_readings_are_sent_with_consent_and_she_sees_what_and_why(
-    page: Page, hub: Store, context: BrowserContext
-) -> None:
-    customer = customer_of(hub)
-    await context.set_geolocation({"latitude": 35.671234, "longitude": 139.765, "accuracy": 8})
-    moving = """setInterval(() => dispatchEvent(new DeviceMotionEvent("devicemotion", {acceleration: {x: 0.3, y: 0.4, z: 1.2}})), 50)"""
-    await page.evaluate(moving)
-    say(hub, "sensing_request", request_of(hub, customer), customer)
-    answer = await until_heard(hub, "sensing_answer")
-    assert (answer.request, answer.customer, answer.refused) == ("r1", customer, None)
-    assert (answer.readings.position.latitude_deg, answer.readings.position.accuracy_m) == (35.671234, 8)
-    assert answer.readings.acceleration_m_s2 == pytest.approx(1.3)
-    assert answer.readings.heart_rate_per_min is None  # no strap here
-    asked = page.locator("#asked")
-    await expect(asked).to_contain_text("この端末が答えました")
-    await expect(page.locator("#asked-now")).to_be_in_viewport()
-    await expect(asked).to_contain_text("位置: 35.6712°, 139.7650°")
-    await expect(asked).to_contain_text("お店は測定値を保存せず")
-    await shoot(page, "asked-ja")
-    await page.locator("#language").tap()
-    await expect(asked).to_contain_text("so that you can be offered a drink or a rest")
-    await shoot(page, "asked-en")
-    say(hub, "sensing_request", request_of(hub, customer), customer)  # the same again: one answer is enough
-    say(hub, "sensing_request", request_of(hub, customer, "r2", readings=["body_temperature"]), customer)
-    answer = await until_heard(hub, "sensing_answer", 2)
-    assert (answer.request, answer.refused) == ("r2", "no_sensors")
-    assert "35.67" not in str(await page.evaluate("JSON.stringify(localStorage)")).replace("35.6717", "")
-
-
-@pytest.mark.row("A8", "C11")
-async def test_no_answer_for_another_and_no_readings_without_consent(page: Page, hub: Store) -> None:
-    customer = customer_of(hub)
-    say(hub, "sensing_request", request_of(hub, "C0001", "r0"), customer)  # on her topic, with another's ID
-    say(hub, "sensing_request", request_of(hub, customer, "late", deadline=hub.now - timedelta(seconds=1)), customer)
-    await page.locator("#to-settings").tap()
-    await page.locator("#agreed-sensing").uncheck()
-    await expect(page.locator("#agreed-sensing")).not_to_be_checked()
-    await until(
-        lambda: hub.one("SELECT withdrawn FROM consent WHERE customer = ? AND purpose = 'sensing'", customer) != (None,)
-    )
-    say(hub, "sensing_request", request_of(hub, customer), customer)
-    answer = await until_heard(hub, "sensing_answer")
-    assert (answer.request, answer.refused) == ("r1", "no_consent")
-    assert answer.readings.model_dump(exclude_none=True) == {}
-    await page.locator("#to-card").tap()
-    await expect(page.locator("#asked")).to_contain_text("同意がないため送っていません")
-
-
-@pytest.mark.row("A13", "C11")
-async def test_only_whether_she_is_in_the_store_leaves_the_device(
-    page: Page, hub: Store, context: BrowserContext
-) -> None:
-    customer = customer_of(hub)
-    await context.set_geolocation(IN_STORE)
-    await page.locator("#to-settings").tap()
-    await page.locator("#agreed-position").check()
-    arrived = await until_heard(hub, "terminal_presence")
-    assert (arrived.customer, arrived.event) == (customer, "arrived")
-    await context.set_geolocation(AT_HOME)
-    left = await until_heard(hub, "terminal_presence", 2)
-    assert left.event == "left"
-    assert set(left.model_dump()) == {"customer", "event", "at"}
-
-
 async def test_the_page_can_be_installed(page: Page, context: BrowserContext) -> None:
     session = await context.new_cdp_session(page)
     answer = await session.send("Page.getAppManifest")
     assert answer["errors"] == []
     errors = await session.send("Page.getInstallabilityErrors")
     assert [each["errorId"] for each in errors["installabilityErrors"] if each["errorId"] != "in-incognito"] == []
-
-
-@pytest.mark.row("A13")
-async def test_a_position_that_is_allowed_later_is_watched_then(browser: Browser, hub: Store, address: str) -> None:
-    async with phone(browser, geolocation=IN_STORE) as context:
-        page = await context.new_page()
-        await register(page, address, consents=("position",))
-        await context.grant_permissions(["geolocation"])
-        await page.reload()
-        assert (await until_heard(hub, "terminal_presence")).event == "arrived"
-
-
-STRAP = """
-class Target extends EventTarget {}
-const characteristic = Object.assign(new Target(), { startNotifications: async () => characteristic });
-const device = Object.assign(new Target(), { gatt: { connect: async () => ({ getPrimaryService: async () => ({
-  getCharacteristic: async (name) => { if (name !== "heart_rate_measurement") throw new Error(name); return characteristic; } }) }) } });
-Object.defineProperty(navigator, "bluetooth", { value: { requestDevice: async ({ filters }) => {
-  if (filters[0].services[0] !== "heart_rate") throw new Error("wrong service"); return device; } } });
-window.strap = {
-  beat: (rate) => { characteristic.value = new DataView(new Uint8Array([0, rate]).buffer);
-                    characteristic.dispatchEvent(new Event("characteristicvaluechanged")); },
-  lose: () => device.dispatchEvent(new Event("gattserverdisconnected")),
-};
-"""
-
-
-@pytest.mark.row("A8")
-async def test_a_heart_rate_strap(context: BrowserContext, hub: Store, address: str) -> None:
-    """The browser's Bluetooth is played by the test: a headless one has none."""
-    await context.add_init_script(STRAP)
-    page = await context.new_page()
-    await register(page, address)
-    await page.locator("#to-settings").tap()
-    await page.locator("#strap").tap()
-    await expect(page.locator("#strap-state")).to_have_text("心拍センサーと接続しています。")
-    await page.evaluate("strap.beat(112)")
-    customer = customer_of(hub)
-    say(hub, "sensing_request", request_of(hub, customer, readings=["heart_rate"]), customer)
-    assert (await until_heard(hub, "sensing_answer")).readings.heart_rate_per_min == 112
-    await page.evaluate("strap.lose()")
-    await expect(page.locator("#strap-state")).to_contain_text("切れました")
-    say(hub, "sensing_request", request_of(hub, customer, "r2", readings=["heart_rate"]), customer)
-    assert (await until_heard(hub, "sensing_answer", 2)).refused == "no_sensors"
 
 
 async def test_in_the_dark_it_is_as_readable(browser: Browser, hub: Store, address: str) -> None:

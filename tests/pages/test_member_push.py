@@ -15,16 +15,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from tests.hub.conftest import SHIPPED, Store
+from tests.hub.conftest import Store
 from tests.members.conftest import serving
+from tests.pages.member_terminal import coupon_of, customer_of, joined, say, shoot, store_in
 from tests.pages.shop_window import phone, spied
-from tests.pages.test_member_page import coupon_of, customer_of, register, say, shoot
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.row("B9")]
 
 P256DH = urlsafe_b64encode(
     ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 )
+PUSH = '\n[push]\ncontact = "mailto:store@example.com"\nservices = ["push.test"]\n'
 BROWSER = """
 window.subscribed = null;
 const made = ({ userVisibleOnly, applicationServerKey }) => ({
@@ -38,11 +39,7 @@ PushManager.prototype.getSubscription = async () => window.subscribed;
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Store]:
-    for file in SHIPPED.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    with (tmp_path / "hub.toml").open("a", encoding="utf-8") as settings:
-        settings.write('\n[push]\ncontact = "mailto:store@example.com"\nservices = ["push.test"]\n')
-    made = Store(tmp_path)
+    made = store_in(tmp_path, PUSH)
     yield made
     made.stop()
 
@@ -63,7 +60,7 @@ async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
 async def page(context: BrowserContext, address: str) -> AsyncIterator[Page]:
     own = await context.new_page()
     await own.add_init_script(BROWSER % P256DH.decode().rstrip("="))
-    await register(own, address, consents=("coupons",))
+    await joined(own, address)
     await own.locator("#to-settings").tap()
     yield own
     assert await spied(own, "violations") == []
@@ -109,10 +106,10 @@ async def pushed(page: Page, address: str, data: str) -> list[dict[str, Any]]:
     devtools.on("ServiceWorker.workerRegistrationUpdated", registered)
     await devtools.send("ServiceWorker.enable")
     origin = address.removesuffix("/member/")
-    said = {"origin": origin, "registrationId": await asyncio.wait_for(found, 8), "data": data}
+    said = {"origin": origin, "registrationId": await asyncio.wait_for(found, 20), "data": data}
     await devtools.send("ServiceWorker.deliverPushMessage", said)
     shown: list[dict[str, Any]] = []
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(20):
         while not shown:
             shown = await page.evaluate("""navigator.serviceWorker.ready.then((worker) => worker.getNotifications()).then((all) => {
               const seen = all.map(({ title, body, tag, data }) => ({ title, body, tag, data }));

@@ -11,26 +11,19 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from contract.payloads import Cart, CartLine, CartName
-from hub.shopping.products import import_products
-from tests.hub.conftest import SHIPPED, Store
+from tests.hub.conftest import Store
 from tests.members.conftest import KEY, serving
 from tests.members.test_gateway import frame
+from tests.pages.member_terminal import SIMULATED, joined, read_code, shoot, store_in
 from tests.pages.shop_window import phone, spied, until
-from tests.pages.test_member_page import read_code, register, shoot
-from tests.shopping.conftest import COLA, MUG, PRODUCTS
+from tests.shopping.conftest import COLA, MUG
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Store]:
-    for file in SHIPPED.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    with (tmp_path / "hub.toml").open("a", encoding="utf-8") as settings:
-        settings.write('\n[shopping.payment]\nprovider = "simulated"\n')
-    (tmp_path / "products.csv").write_text(PRODUCTS, encoding="utf-8")
-    made = Store(tmp_path)
-    import_products(made.journal.db, tmp_path / "products.csv")
+    made = store_in(tmp_path, SIMULATED)
     yield made
     made.stop()
 
@@ -50,7 +43,7 @@ async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(context: BrowserContext, address: str) -> AsyncIterator[Page]:
     own = await context.new_page()
-    await register(own, address, consents=("service",))
+    await joined(own, address)
     await own.locator("#to-shop").tap()
     yield own
     assert await spied(own, "violations") == []

@@ -36,7 +36,10 @@ class Vendored {
       if (problem === undefined) done(found);
       else failed(new Error(problem));
     });
-    this._worker.addEventListener("error", (event) => this._over(new Error(event.message ?? "the decoder could not be loaded")));
+    this._worker.addEventListener("error", (event) => {
+      event.preventDefault(); // said on the page, or nobody waits for it any more
+      this._over(new Error(event.message ?? "the decoder could not be loaded"));
+    });
   }
 
   read(video) {
