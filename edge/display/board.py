@@ -83,7 +83,7 @@ class Board:
         self._look, self._called, self._now, self._minute = look, called, now, minute
         self._memories = dict.fromkeys(lanes, Memory())
         self._typed = dict.fromkeys(lanes, 0)
-        self._texts = {lane: self._text(lane) for lane in lanes}
+        self._texts = dict.fromkeys(lanes, "")
         self._watchers: set[Watcher] = set()
         self._wake = asyncio.Event()
         self.pulse = Pulse()
@@ -123,8 +123,11 @@ class Board:
             self._look_round()
 
     def _look_round(self) -> None:
+        watched = {watcher.lane for watcher in self._watchers}
         for lane in self.lanes:
             self._memories[lane] = forget(self._memories[lane], self._now(), self.settings.name_s)
+            if lane not in watched:
+                continue  # who comes gets a view of that moment
             text = self._text(lane)
             if text != self._texts[lane]:
                 self._texts[lane] = text
@@ -145,6 +148,7 @@ class Board:
         if len(self._watchers) >= WATCHERS_MAX:
             self.counters["watchers_refused"] += 1
             raise TooMany
+        self._texts[lane] = self._text(lane)
         watcher = Watcher(lane, self._texts[lane])
         self._watchers.add(watcher)
         self._tell(lane)
@@ -153,6 +157,8 @@ class Board:
         finally:
             self._watchers.discard(watcher)
             self._tell(lane)
+            if not self.watched(lane):
+                self._texts[lane] = ""  # nobody needs it, and a name may stand in it
 
     def _tell(self, lane: str) -> None:
         """A lane without a living display shows no coupons: she gets hers at once, electronically."""
