@@ -42,7 +42,8 @@ def up(
             raise ValueError(
                 "there is no store.toml here; make one with `instore up --new DIR`, or name yours with --config"
             )
-        made = plan.plan_of(config, only or ())
+        # Machines' files are written where the users are kept.
+        made = plan.plan_of(config, only or (plan.home_of(config) if export_machine is not None else ()))
         if export_machine is not None:
             typer.echo(telling.exported(made, export_machine, files.export(made, export_machine)))
             return

@@ -153,6 +153,12 @@ def plan_of(path: Path, only: Sequence[str] = ()) -> Plan:
     return made
 
 
+def home_of(path: Path) -> tuple[str, ...]:
+    """The machine that keeps the users, unless the file says itself which machine this is. Raises SettingsError."""
+    file = load_store(path)
+    return () if file.this is not None else (file.where("hub" if file.broker.kind == "elsewhere" else "broker").name,)
+
+
 def _this(path: Path, file: StoreFile, named: Sequence[MachineSettings], only: Sequence[str]) -> MachineSettings:
     """Which machine this is: named, noted in the file, the only one, the one that runs what is asked for, or by host name."""
     if len(named) > 1:

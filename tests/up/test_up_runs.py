@@ -154,9 +154,7 @@ async def test_several_machines_with_one_file_and_a_way_in_from_outside(tmp_path
         "agent": [{"name": "exit", "lane": [lane(dev)]}],
     }
     (office / "store.toml").write_text(toml_text(document), encoding="utf-8")
-    carried = await instore(
-        "up", "--config", "store.toml", "--only", "office", "--export-machine", "exit-pi", cwd=office
-    )
+    carried = await instore("up", "--config", "store.toml", "--export-machine", "exit-pi", cwd=office)
     assert carried.code == 0, carried.err
     (office / "exit-pi.store.toml").rename(pi / "store.toml")
     async with AsyncExitStack() as stack:
