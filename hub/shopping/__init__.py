@@ -8,6 +8,8 @@ promise     what the exit would bring now, or what is missing: the exit's own ru
 payments    a payment from its beginning to its sale, or to its end without one
 settlement  a list that a settlement device reads and pays
 providers   who takes the money: the simulated one, and the store's POS server
+exit_numbers the exit code as a number, for keypads and one-dimensional codes
+noting      what was refused, in the trace of her visit
 signing     calls signed with a shared secret: whose, when, once. Pure
 products    `instore products import`
 api         /member/api/cart/… and the provider's callback

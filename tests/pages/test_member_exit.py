@@ -213,6 +213,16 @@ async def test_who_ends_it_before_it_was_read_gets_it_back(page: Page) -> None:
     await expect(page.locator("#exit-box")).to_be_visible()
 
 
+@pytest.mark.row("C11")
+async def test_who_signs_out_leaves_no_code_behind(page: Page) -> None:
+    await until(page, "JSON.stringify(localStorage).includes('IS1:')")  # for when the store can't be reached
+    await page.locator("#to-settings").tap()
+    await page.locator("#sign-out").tap()
+    await page.locator("#sign-out").tap()
+    await expect(page.locator("#register-title")).to_be_visible()
+    assert "IS1:" not in str(await page.evaluate("JSON.stringify(localStorage)"))
+
+
 async def test_the_screen_stays_on_and_is_white_while_it_shows_the_code(browser: Browser, address: str) -> None:
     async with phone(browser, color_scheme="dark") as dark:
         page = await dark.new_page()

@@ -14,7 +14,7 @@ import { ShopView } from "./shop_view.js";
 export class Shopping {
   // `app` has words, me, tab, shelf; `on` has draw(), on(id, event, act), refresh(), open(coupon)
   constructor({ app, api, memory, signals, on }) {
-    Object.assign(this, { _app: app, _api: api, _on: on });
+    Object.assign(this, { _app: app, _api: api, _memory: memory, _on: on });
     const { draw } = on;
     this.exit = new Exit({
       api, memory, nfc,
@@ -47,6 +47,7 @@ export class Shopping {
     this.camera.stop();
     this.scanner.clear();
     this.shop.clear();
+    this._memory.keep({ exit: null }); // the next one here is not shown this one's code
   }
 
   // The store can't be reached, perhaps since before this page was loaded.
