@@ -30,6 +30,8 @@ SOON_S = 30.0
 """So long after the last fault everything has reached whom it is for."""
 NUMBERS = 6
 """So many readings are also looked for as SQLite stores a number; all as text."""
+SELDOM = 4
+"""At every so many looks the budgets are summed up."""
 LOOKS = 8
 """A coupon that a terminal has not kept at so many looks in a row has not arrived."""
 _OVER = (AlertState.EXPIRED, AlertState.CLOSED)
@@ -64,6 +66,7 @@ class Service:
         """Members who were heard undisturbed."""
         self.came: set[str] = set()
         self.canaries: list[float] = []
+        self._looks = 0
         self._said: dict[str, _Said] = {}
         self._copies: dict[tuple[str, int], str | None] = {}
         self._unkept: Counter[tuple[str, str, int]] = Counter()
@@ -182,7 +185,8 @@ class Service:
     def look(self) -> None:
         """The rules for what is open now."""
         now = self._store.loop.time()
-        for what in service_books.over(self._store.hub.look):
+        self._looks += 1
+        for what in service_books.over(self._store.hub.look) if self._looks % SELDOM == 0 else ():
             self._breaks("budgets hold", what)
         if now - self._store.quiet_since() < SOON_S:
             self._unkept.clear()

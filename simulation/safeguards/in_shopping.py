@@ -59,10 +59,6 @@ def no_budgets() -> AbstractContextManager[Any]:
     return patch.object(Grants, "_room", lambda *_: lambda _rule, _number: Out(0, 0, 0, False))
 
 
-def released_comes_back() -> AbstractContextManager[Any]:
-    return patch.object(Grants, "_still_room", lambda *_: True)
-
-
 def nothing_is_given_electronically() -> AbstractContextManager[Any]:
     return patch.object(Giving, "on_settled", lambda *_, **__: None)
 

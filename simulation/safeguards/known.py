@@ -93,7 +93,6 @@ SAFEGUARDS = (
     Safeguard("end of a payment", "a payment that was over is confirmed", in_shopping.late_confirmations, size=SERVICE),
     Safeguard("payments expire", "a payment that nobody confirms stays open", in_shopping.payments_never_end, size=SERVICE),
     Safeguard("budgets of incentives", "neither budget nor limit of what an exit brings is looked at", in_shopping.no_budgets, size=SERVICE),
-    Safeguard("room for what comes back", "what was released is reserved again without room", in_shopping.released_comes_back, size=SERVICE),
     Safeguard("electronic fallback", "what is not on paper is not given", in_shopping.nothing_is_given_electronically, size=SERVICE),
     Safeguard("used twice is told", "a second passage with a code is not reported", in_shopping.twice_is_not_told),
     Safeguard("claims are checked", "anybody may read any coupon from a display", in_shopping.claimed_by_anybody, size=SERVICE),
