@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from contract.payloads import AgentStatus, DeviceStatus, LaneCall, LaneIncident, LaneShown
+from contract.exit_digits import new_digits
+from contract.payloads import AgentStatus, DeviceStatus, LaneCall, LaneIncident, LaneScan, LaneShown
 from hub.clerks import import_clerks
+from hub.database import sales, times
 from hub.explain import explain_from
 
 
@@ -226,3 +228,22 @@ def test_a_coupon_that_was_on_the_display(store, outcome: str, give: str, paper:
     assert store.all("SELECT give, paper FROM incentive") == [(give, paper)]
     store.passage()
     assert store.all("SELECT state FROM incentive") == [("committed",)]
+
+
+# --- numbers
+
+
+@pytest.mark.row("B6")
+@pytest.mark.row("C2")
+def test_the_lane_learns_which_code_a_number_stands_for(store) -> None:
+    store.sell()
+    with store.engine.transaction() as tx:
+        code = sales.code_of_sale(tx.db, "S-1")
+        number = store.hub.exit_numbers.of(tx, code)
+    typed = LaneScan(digits=number, by="keypad", scanned=store.now)
+    (answer,) = store.hear(store.bytes_of("lane_scan", typed, agent="exit", lane="1", id="scan-1"))
+    assert (answer.data.outcome, answer.data.code_id) == ("open", code.code)
+    assert times.text(answer.data.code_expires) == code.expires
+    nobodys = LaneScan(digits=new_digits(), by="keypad", scanned=store.now)
+    (answer,) = store.hear(store.bytes_of("lane_scan", nobodys, agent="exit", lane="1", id="scan-2"))
+    assert (answer.data.outcome, answer.data.reason) == ("refuse", "malformed")
