@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -197,6 +199,29 @@ async def test_a_decoder_that_can_t_be_loaded_is_said(page: Page, context: Brows
     await page.locator("#to-shop").tap()
     await page.locator("#scan").tap()
     await expect(page.locator("#camera-trouble")).to_contain_text("読み取りを開始できません")
+
+
+async def test_the_vendored_decoder_reads_every_kind_of_product_code(page: Page) -> None:
+    """One picture each, and nothing in a picture of nothing. JAN is EAN-13 that begins with 45 or 49."""
+    read = """async (picture) => {
+      const { bestDecoder } = await import("./decoder.js");
+      const image = new Image();
+      image.src = URL.createObjectURL(new Blob([Uint8Array.from(atob(picture), (sign) => sign.charCodeAt(0))], { type: "image/png" }));
+      await image.decode();
+      const sheet = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
+      sheet.getContext("2d").drawImage(image, 0, 0);
+      window.decoder ??= await bestDecoder();
+      const found = await window.decoder.read(Object.assign(sheet, { videoWidth: image.width, videoHeight: image.height }));
+      return found.map(({ text, linear }) => [text, linear]);
+    }"""
+    for scene, expected in (
+        (linear(COLA, "EAN13"), [[COLA, True]]), (linear(BREAD, "EAN8"), [[BREAD, True]]), (linear(BAG[1:], "UPCA"), [[BAG, True]]),
+        (square("MUG-7"), [["MUG-7", False]]), (square(LINK), [[LINK, False]]), (blank(), []),
+    ):  # fmt: skip
+        png = io.BytesIO()
+        scene.save(png, "PNG")
+        found = await page.evaluate(read, b64encode(png.getvalue()).decode())
+        assert [[text.zfill(13) if text == BAG[1:] else text, bars] for text, bars in found] == expected
 
 
 async def test_the_same_code_counts_once_until_it_was_away(page: Page) -> None:

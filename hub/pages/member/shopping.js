@@ -47,6 +47,7 @@ export class Shopping {
     this.camera.stop();
     this.scanner.clear();
     this.shop.clear();
+    this._awake.release();
     this._memory.keep({ exit: null }); // the next one here is not shown this one's code
   }
 
