@@ -157,6 +157,18 @@ class Grants:
         known = {rule.name: rule.receipt for rule in self._policy().incentives.file.incentive}
         return next((known[name] for name in rules.split("+") if known.get(name) is not None), None)
 
+    # --- paper
+
+    def on_paper(self, tx: Tx, row: IncentiveRow, outcome: str, visit: str | None, cause: str) -> str:
+        """What counts as having become of its paper. A lane that was cut off may tell of a slip when nobody has passed and others
+        have had what was left: it is in doubt then, like one that was not confirmed, and keeps no place in the budget."""
+        customer = customers.customer(tx.db, row.customer) if row.customer is not None else None
+        if outcome != "printed" or self._still_room(tx, row, customer):
+            return outcome
+        count(tx, self._counters, "incentives_lost_room")
+        decided(tx, visit, cause, "slip", f"{row.coupon} was released, and others have had what was left of {row.rule}: its slip is worth nothing")  # fmt: skip
+        return "unknown"
+
     # --- a passage
 
     def on_passed(self, tx: Tx, scan: ScanRow, cause: str) -> IncentiveRow | None:

@@ -51,7 +51,8 @@ class Passages:
             return
         count(tx, self._counters, f"coupons_{printed.outcome}")
         if row.paper != "printed":
-            lanes.paper(tx.db, row.coupon, printed.outcome, "print" if printed.outcome == "printed" else "electronic")
+            outcome = self._grants.on_paper(tx, row, printed.outcome, scan.visit if scan else message.id, message.id)
+            lanes.paper(tx.db, row.coupon, outcome, "print" if outcome == "printed" else "electronic")
             if row.state == "committed":  # she has passed already
                 self._tell_giving(tx, row.coupon)
 
