@@ -24,5 +24,12 @@ new Link(`/lane/${encodeURIComponent(lane)}/events`, {
   },
 });
 
+// A display that goes dark serves nobody; a screen that may not be kept on is the machine's matter.
+async function keepOn() {
+  if (document.visibilityState === "visible") await navigator.wakeLock?.request("screen").catch(() => {});
+}
+addEventListener("visibilitychange", keepOn);
+keepOn();
+
 // So that a display that is switched on while the agent is away says so, instead of showing a browser's error.
 if ("serviceWorker" in navigator) navigator.serviceWorker.register("/sw.js").catch(() => {});
