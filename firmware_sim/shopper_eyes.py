@@ -75,11 +75,14 @@ def _pattern(digit: int, kind: str) -> str:
 
 def on_screen(svg: str) -> Image.Image:
     """The picture of a page's QR code as a screen shows it: its lines, drawn. Raises NotReadable for another kind of picture."""
+    svg = svg.replace("'", '"')
     size, lines = re.search(r'width="(\d+)"', svg), re.search(r'stroke="#000" d="([^"]+)"', svg)
+    scaled = re.search(r"scale\((\d+)\)", svg)
     if size is None or lines is None:
         raise NotReadable("no picture of a code")
+    modules = int(size[1]) // (int(scaled[1]) if scaled else 1)
     dots = 4
-    picture = Image.new("L", (int(size[1]) // 10 * dots, int(size[1]) // 10 * dots), 255)
+    picture = Image.new("L", (modules * dots, modules * dots), 255)
     draw = ImageDraw.Draw(picture)
     x = y = 0.0
     for step, number, after, negative in _STEP.findall(lines[1]):

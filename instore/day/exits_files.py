@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from broker.credentials import Credentials
-from config.edge_settings import EdgeSettings
+from config.edge_settings import EdgeSettings, load_edge
 from config.hub_settings import HubSettings
 from config.writing import write_private, write_settings
 from contract.messages import Role
-from instore.day.exits_oracle import GOLD_FROM, POINT_PER
+from instore.day.exits_oracle import DISPLAY_FROM, GOLD_FROM, POINT_PER
 from instore.day.exits_script import UUID, ExitsScript, agent_of
 from instore.demo.layout import STORE, Layout
 from instore.store_files import (
@@ -85,6 +85,14 @@ title = {{ ja = "{{amount}}引き", en = "{{amount}} off" }}
 give = ["print", "app"]
 {_SLIP}
 [[incentive]]
+name = "on-display"
+when = 'member && paid_on == "terminal" && amount >= {DISPLAY_FROM}'
+kind = "discount"
+amount_minor = 50
+title = {{ ja = "50円引き", en = "50 yen off" }}
+give = ["display", "app"]
+
+[[incentive]]
 name = "by-paying"
 when = "member"
 kind = "points"
@@ -122,6 +130,13 @@ def make_exits_store(folder: Path, broker: BrokerPlace, script: ExitsScript) -> 
     return layout
 
 
+def display_port(layout: Layout, lane: int) -> int:
+    """Where the agent of a lane serves its displays."""
+    settings = load_edge(layout.path(f"exit-{agent_of(lane) + 1}.toml"))
+    assert settings.display is not None
+    return settings.display.port
+
+
 def lane_folder(layout: Layout, lane: int) -> Path:
     """Ports, sockets and receipts of a lane's simulated devices."""
     return layout.path(f"lane-{lane + 1}")
@@ -145,5 +160,15 @@ def _lanes(layout: Layout, agent: str, lanes: list[int]) -> dict[str, Any]:
     made = []
     for lane in lanes:
         devices = {name: {"port": lane_folder(layout, lane) / name} for name in ("reader", "keypad", "printer", "gate")}
-        made.append({"id": str(lane + 1), "decide_s": 1.0, "print_patience_s": 4.0, "gate_patience_s": 4.0, **devices})
-    return agent_settings(layout.store, agent, layout.mqtt(Role.AGENT, agent), heartbeat_s=5, lane=made)
+        made.append(
+            {
+                "id": str(lane + 1),
+                "decide_s": 1.0,
+                "print_patience_s": 4.0,
+                "gate_patience_s": 4.0,
+                "show_s": 4.0,
+                **devices,
+            }
+        )
+    return agent_settings(layout.store, agent, layout.mqtt(Role.AGENT, agent), heartbeat_s=5, lane=made,
+                          display={"port": free_port(), "sound": "off"})  # fmt: skip

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+from firmware_sim.kiosk import Kiosk
+from firmware_sim.shopper_eyes import on_screen, read
 from instore.demo.hardware import Simulator
 
 OPENS_S = 7.0
@@ -26,7 +29,10 @@ KEY_S = 0.04
 class LaneFront:
     """`turn` is the queue before it: one customer at a time. `slips`: coupons by what stands on each slip that fell."""
 
-    def __init__(self, number: int, folder: Path, printed: Callable[[str], None]) -> None:
+    def __init__(self, number: int, folder: Path, display_port: int, printed: Callable[[str], None]) -> None:
+        self.kiosk = Kiosk(display_port, str(number + 1), self._seen)
+        self.claimed = 0
+        self._coupon: asyncio.Future[str] | None = None
         self.number, self.turn = number, asyncio.Lock()
         self.waiting = 0
         self._printed = printed
@@ -41,7 +47,23 @@ class LaneFront:
 
     def runs(self) -> list[Coroutine[Any, Any, None]]:
         """To be run as long as the day."""
-        return [device.run() for device in self.devices.values()]
+        return [self.kiosk.run(), *(device.run() for device in self.devices.values())]
+
+    def _seen(self, view: dict[str, Any]) -> None:
+        """Something new on the lane's display."""
+        code = view.get("qr")
+        if isinstance(code, str) and self._coupon is not None and not self._coupon.done():
+            self._coupon.set_result(code)
+
+    async def reads_display(self, claim: Callable[[str], Awaitable[None]]) -> None:
+        """Hold her camera to the display for as long as she stands there: a coupon's code that is shown becomes hers."""
+        self._coupon = asyncio.get_running_loop().create_future()
+        try:
+            shown = await self._coupon
+            await claim(read(on_screen(unquote(shown))))
+            self.claimed += 1
+        finally:
+            self._coupon = None
 
     def _heard(self, device: str, event: dict[str, Any]) -> None:
         match device, event.get("event"):

@@ -13,6 +13,8 @@ GOLD_FROM = 20_000
 POINT_PER = 100
 TABLE = ((3000, 200), (6000, 400), (12_000, 1000))
 GIFT = "product"
+DISPLAY_FROM = 1500
+"""Smaller purchases than those of the table bring a coupon that she reads from the lane's display."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -99,4 +101,6 @@ def _grant(customer: Customer, trip: Trip, amount: int, account: Account, *, gol
     reached = [worth for start, worth in TABLE if amount >= start]
     if trip.on_terminal and reached:
         return Grant("by-amount", "discount", amount_minor=reached[-1], ways=("print", "app"))
+    if trip.on_terminal and amount >= DISPLAY_FROM:
+        return Grant("on-display", "discount", amount_minor=50, ways=("display", "app"))
     return Grant("by-paying", "points", points=50 if trip.on_terminal else 10, ways=("app",))

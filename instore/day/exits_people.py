@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass, field
 
+from firmware_sim.phone import PhoneError
 from firmware_sim.shopper import Shopper
+from firmware_sim.shopper_eyes import NotReadable
 from instore.day.backstage import DayFailed
 from instore.day.exits_books import Ledger
 from instore.day.exits_files import OPEN_S
@@ -106,23 +109,36 @@ class People:
         while True:
             async with lane.turn:
                 await lane.begins()
-                for tried in range(TRIES):
-                    types = trip.types and not tried  # who has mistyped holds her picture up
-                    if not await self._opened(shopper, slip, lane, types=types):
-                        continue
-                    if back:
-                        back -= 1
-                        self.seen.stepped_back += 1
-                        await lane.closes(OPEN_S + 2.0)
-                        break
-                    if await lane.passes():
-                        self.seen.out[this] = self.seen.out.get(this, 0) + 1
-                        taken += lane.taken
-                        return taken
+                camera = asyncio.create_task(lane.reads_display(shopper.claim)) if shopper is not None else None
+                try:
+                    ended = await self._at_lane(trip, shopper, slip, lane, steps_back=back > 0)
+                finally:
+                    await _put_away(camera)
                 taken += lane.taken
+            if ended == "out":
+                self.seen.out[this] = self.seen.out.get(this, 0) + 1
+                return taken
+            if ended == "back":
+                back -= 1
+                self.seen.stepped_back += 1
             if time.monotonic() > end:
                 raise DayFailed(f"is not out after {LOST_S:g} s; sale {self.seen.sales[this]}")
             lane = self._stage.lanes[(lane.number + 1) % len(self._stage.lanes)]
+
+    async def _at_lane(
+        self, trip: Trip, shopper: Shopper | None, slip: str, lane: LaneFront, *, steps_back: bool
+    ) -> str:
+        """Her turn: she is "out", or has stepped "back" from the open gate, or it did "not" open."""
+        for tried in range(TRIES):
+            types = trip.types and not tried  # who has mistyped holds her picture up
+            if not await self._opened(shopper, slip, lane, types=types):
+                continue
+            if steps_back:
+                await lane.closes(OPEN_S + 2.0)
+                return "back"
+            if await lane.passes():
+                return "out"
+        return "not"
 
     async def _opened(self, shopper: Shopper | None, slip: str, lane: LaneFront, *, types: bool) -> bool:
         """Whether the gate opens for her code; she may have none to show just now."""
@@ -173,3 +189,12 @@ class People:
                 raise DayFailed(f"coupon {wanted} of sale {sale} is neither on paper nor on her terminal")
             await asyncio.sleep(0.1)
         return wanted
+
+
+async def _put_away(camera: asyncio.Task[None] | None) -> None:
+    if camera is not None:
+        camera.cancel()
+        with contextlib.suppress(
+            asyncio.CancelledError, PhoneError, NotReadable
+        ):  # what she could not read comes electronically
+            await camera

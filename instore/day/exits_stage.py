@@ -11,7 +11,7 @@ from typing import Any
 from firmware_sim.phones_http import Site
 from firmware_sim.shopper import Shopper
 from instore.day.backstage import Backstage, DayFailed, some_at_once
-from instore.day.exits_files import DOOR, HEARTBEAT, agents, lane_folder
+from instore.day.exits_files import DOOR, HEARTBEAT, agents, display_port, lane_folder
 from instore.day.exits_lane import LaneFront
 from instore.day.exits_script import Customer, ExitsScript, Fault, agent_of
 from instore.demo.hardware import Simulator
@@ -31,7 +31,10 @@ class ExitsStage(Backstage):
         self.script, self._told = script, told
         self.slips: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
-        self.lanes = [LaneFront(lane, lane_folder(layout, lane), self._printed) for lane in range(script.lanes)]
+        self.lanes = [
+            LaneFront(lane, lane_folder(layout, lane), display_port(layout, lane), self._printed)
+            for lane in range(script.lanes)
+        ]
         self.beacons = Simulator("beacons", layout.path("sim/beacons.sock"), lambda _, __: None, self._fixed)
         self.site = Site(layout.hub_url)
         self.shoppers: dict[str, Shopper] = {}

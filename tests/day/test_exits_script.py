@@ -9,11 +9,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.display.board import qr_image
 from firmware_sim.shopper_eyes import NotReadable, on_screen, package, read
 from hub.members.picture import qr_svg
 from hub.shopping.codes import check_digit, product_code
@@ -49,6 +51,7 @@ def test_a_day_has_something_of_everything():
         "third-exit",
         "gold-10",
         "by-amount",
+        "on-display",
         "by-paying",
     }
     assert {fault.kind for fault in day.faults} == {
@@ -83,7 +86,9 @@ def day(*trips: Trip, price: int = 1000, member: bool = True) -> ExitsScript:
     [
         (day(TRIP), ["by-paying points 0/0%/50p"]),
         (day(replace(TRIP, on_terminal=False)), ["by-paying points 0/0%/10p"]),
-        (day(TRIP, price=2999), ["by-paying points 0/0%/50p"]),
+        (day(TRIP, price=1499), ["by-paying points 0/0%/50p"]),
+        (day(TRIP, price=1500), ["on-display discount 50/0%/0p"]),
+        (day(TRIP, price=2999), ["on-display discount 50/0%/0p"]),
         (day(TRIP, price=3000), ["by-amount discount 200/0%/0p"]),
         (day(replace(TRIP, on_terminal=False), price=6000), ["by-paying points 0/0%/10p"]),
         (day(TRIP, price=19_999), ["by-amount discount 1000/0%/0p"]),
@@ -126,6 +131,7 @@ def test_a_camera_reads_what_stands_on_a_package(number, seed):
 def test_a_reader_reads_what_stands_on_a_screen():
     for text in ("6BFOXN*TSM.DJ3", "COUPON:K0123456789ABCDEF", "A" * 150):
         assert read(on_screen(qr_svg(text))) == text
+        assert read(on_screen(unquote(qr_image(text)))) == text
     with pytest.raises(NotReadable):
         read(on_screen('<svg width="100"></svg>'))
 
