@@ -126,16 +126,16 @@ def _shown(lane: Lane, memory: Memory, devices: Devices, call: Call | None, now:
             )
         case "printing":
             return _Shown("printing", "busy", words.PRINTING, _hers(memory), "good", (memory.thanks,))
-        case "showing" if memory.code:
+        case "showing" if (code := _coupon(lane, memory)) is not None:
             left_s = None if lane.deadline is None else max(0, math.ceil(lane.deadline - now))
             say = (memory.thanks, words.SCAN_IT)
-            return _Shown("coupon", "busy", words.COUPON, _hers(memory)[:2], "good", say, qr=memory.code, left_s=left_s)
+            return _Shown("coupon", "busy", words.COUPON, _hers(memory)[:2], "good", say, qr=code, left_s=left_s)
         case "opening" if call is not None and call.reason in ("gate", "help"):
             return _clerk(call, words.GATE_STUCK)
         case "opening" | "showing":
             slow = now - memory.since >= SLOW_S
             lines: Lines = (("do", words.MOMENT if slow else words.OPENING), *_brought(memory))
-            return _Shown("opening", "good", memory.thanks or words.THANKS, lines, "good")
+            return _Shown("opening", "good", memory.thanks or words.THANKS, lines)  # a moment; open, it sounds
         case "open" if devices.gate is False:
             # It may have closed meanwhile: nobody is told to walk into a gate that says nothing.
             lines = (("do", words.CHECKING_GATE), *_brought(memory))
@@ -181,6 +181,11 @@ def _waiting(devices: Devices) -> _Shown:
     if devices.nfc:
         return _Shown("waiting", "calm", words.TOUCH, others[1:], key="nfc")
     return _Shown("waiting", "calm", words.TYPE, key="keypad")
+
+
+def _coupon(lane: Lane, memory: Memory) -> str | None:
+    """The code that she is shown; after a restart of the agent from what the lane has kept."""
+    return memory.code or (f"COUPON:{lane.incentive.coupon}" if lane.incentive is not None else None)
 
 
 def _hers(memory: Memory) -> Lines:

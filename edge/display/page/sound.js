@@ -20,6 +20,7 @@ const RATE = { ja: 1.05, en: 0.95 };
 export class Sound {
   constructor() {
     this._last = null;
+    this._playing = [];
     if ("speechSynthesis" in window) speechSynthesis.getVoices(); // asked once, they are there when they are needed
     this._audio = "AudioContext" in window ? new AudioContext() : null;
     // Without --autoplay-policy=no-user-gesture-required a touch lets it sound (docs/display.md).
@@ -49,6 +50,8 @@ export class Sound {
 
   _hush() {
     clearTimeout(this._due);
+    for (const tone of this._playing) tone.stop();
+    this._playing = [];
     if ("speechSynthesis" in window) speechSynthesis.cancel();
   }
 
@@ -67,6 +70,7 @@ export class Sound {
       tone.connect(gain).connect(this._audio.destination);
       tone.start(from);
       tone.stop(from + lasts_s);
+      this._playing.push(tone);
       from += lasts_s;
     }
     return from - this._audio.currentTime;
