@@ -62,7 +62,8 @@ export class Exit {
       this._used = cart.sale;
       this._on.used();
     }
-    if (cart.exit_code === "ready") this.readAt = null;
+    const read = cart.exit_code === "read" || cart.exit_code === "used";
+    if (!read) this.readAt = null;
     else if (this.readAt === null && !this.over(cart)) {
       this.readAt = Date.now();
       this._on.read(cart);
