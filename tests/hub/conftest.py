@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -30,6 +32,22 @@ SHIPPED = Path(config.__file__).parent / "shipped"
 HANAKO, JOHN, ICHIRO = (f"ibeacon:f7826da6-4fa2-4e98-8024-bc5b71e0893e:1:{n}" for n in (1, 2, 3))
 """Beacons of the shipped customers: gold, with clerks c01, c02, c03; silver, English, 1 clerk; regular, no clerk."""
 START = datetime(2026, 3, 1, 1, 0, tzinfo=UTC)  # ten in the morning in Tokyo
+
+
+@cache
+def _tables() -> bytes:
+    """A database in which every table is made: hundreds of tests need one, and making it takes longer than most of them."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "hub.sqlite"
+        Journal(path, MIGRATIONS).close()
+        return path.read_bytes()
+
+
+def opened(path: Path) -> Journal:
+    """The hub's file, with its tables if it is new."""
+    if not path.exists():
+        path.write_bytes(_tables())
+    return Journal(path, MIGRATIONS)
 
 
 class Overheard(Engine):
@@ -62,7 +80,7 @@ class Store:
         self.keys = read_keys(self.folder / "hub.toml", self.settings.exit_code.key_files)
         self.policy = RunningPolicy(self.settings)
         self.hub = Hub(self.settings, self.keys, lambda: self.policy.current)
-        self.journal = Journal(self.settings.database, MIGRATIONS)
+        self.journal = opened(self.settings.database)
         clock = Clock(monotonic=lambda: (self.now - START).total_seconds(), utc=lambda: self.now)
         self.engine = Overheard(self.journal, Principal(Role.HUB, "main"), "ginza", self.hub.handle, clock=clock)
         self.hub.forgetting.outgoing = self.engine.outgoing
