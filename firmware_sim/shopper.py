@@ -36,7 +36,7 @@ class Shopper(Phone):
     """`customer` and `session` come by `register` or `sign_in`, as for every phone. Counts `photos`, `blurred`, `retries`."""
 
     def __init__(
-        self, name: str, site: Site, tell: Callable[[Json], None], rng: Random, *, patience_s: float = 90.0
+        self, name: str, site: Site, tell: Callable[[Json], None], rng: Random, *, patience_s: float = 180.0
     ) -> None:
         super().__init__(name, site, tell, rng)
         self._dice, self._commands = rng, itertools.count(1)

@@ -38,8 +38,6 @@ class LaneFront:
         self._printed = printed
         self._opened: asyncio.Event = asyncio.Event()
         self._closed: asyncio.Event = asyncio.Event()
-        self.taken: list[str] = []
-        """Coupons that fell since the customer before was gone: they are hers who stands there."""
         self.devices = {
             name: Simulator(name, folder / f"{name}.sock", self._heard)
             for name in ("reader", "keypad", "printer", "gate")
@@ -77,13 +75,11 @@ class LaneFront:
                 self._opened.clear()
             case "printer", "printed":
                 for coupon in event.get("qr", []):
-                    self.taken.append(coupon)
                     self._printed(coupon)
 
     async def begins(self) -> None:
         """The next customer steps up."""
         await asyncio.sleep(STEP_S)
-        self.taken.clear()
         self._opened.clear()
 
     async def shows(self, code: str) -> bool:

@@ -23,6 +23,9 @@ TRIES = 3
 LOST_S = 180.0
 """Whoever is not out by then, is not out: a clerk would have come."""
 SETTLED_S = 120.0
+COUPON_S = 60.0
+CROWD_A_LANE, CROWD = 3, 4
+"""So many are in the store at once: the others come when one has left. A slow machine makes a longer day, and no other one."""
 
 
 @dataclass(slots=True)
@@ -39,7 +42,8 @@ class Seen:
     """How often a till has taken the coupon of an exit."""
     trouble: list[str] = field(default_factory=list)
     stepped_back: int = 0
-    steps: int = 0
+    given_up: int = 0
+    """Trips that came to nothing."""
 
 
 class People:
@@ -48,6 +52,17 @@ class People:
     def __init__(self, stage: ExitsStage, ledger: Ledger) -> None:
         self._stage, self._ledger, self._script = stage, ledger, stage.script
         self.seen = Seen()
+        self._room = asyncio.Semaphore(CROWD + CROWD_A_LANE * self._script.lanes)
+        self._somebody_left = asyncio.Event()
+
+    async def until_out(self, share: float) -> None:
+        """Until this share of all customers is out, or stuck."""
+        while self._over() < share * self._script.exits:
+            self._somebody_left.clear()
+            await self._somebody_left.wait()
+
+    def _over(self) -> int:
+        return sum(self.seen.out.values()) + self.seen.given_up
 
     async def live(self, customer: Customer, start: float) -> None:
         """Her whole day; what keeps her from going on is noted."""
@@ -55,10 +70,14 @@ class People:
         for trip in customer.trips:
             await asyncio.sleep(max(0.0, start + trip.at_s - time.monotonic()))
             try:
-                await self._trip(customer, trip, shopper)
+                async with self._room:
+                    await self._trip(customer, trip, shopper)
             except Exception as error:  # she is stuck; the others go on, and the summary names her
                 self.seen.trouble.append(f"{customer.key} trip {trip.number}: {type(error).__name__}: {error}")
+                self.seen.given_up += len(customer.trips) + 1 - trip.number
                 return
+            finally:
+                self._somebody_left.set()
 
     async def _trip(self, customer: Customer, trip: Trip, shopper: Shopper | None) -> None:
         this = (customer.key, trip.number)
@@ -69,9 +88,9 @@ class People:
         try:
             sale, slip = await self._shop(this, trip, shopper)
             self.seen.sales[this] = sale
-            coupons = await self._leave(this, trip, shopper if trip.on_terminal else None, slip)
+            await self._leave(this, trip, shopper if trip.on_terminal else None, slip)
             await self._settled(sale)
-            await self._redeem(this, trip, shopper, sale, coupons)
+            await self._redeem(this, trip, shopper, sale)
         finally:
             if shopper is not None:
                 await self._stage.beacons.call({"do": "remove", "id": customer.key})
@@ -102,10 +121,10 @@ class People:
 
     # --- the exit
 
-    async def _leave(self, this: Exit, trip: Trip, shopper: Shopper | None, slip: str) -> list[str]:
-        """Until she is out; the coupons that she has taken on paper."""
+    async def _leave(self, this: Exit, trip: Trip, shopper: Shopper | None, slip: str) -> None:
+        """Until she is out."""
         end, back = time.monotonic() + LOST_S, trip.steps_back
-        lane, taken = self._stage.lanes[trip.lane], list[str]()
+        lane = self._stage.lanes[trip.lane]
         while True:
             async with lane.turn:
                 await lane.begins()
@@ -114,10 +133,9 @@ class People:
                     ended = await self._at_lane(trip, shopper, slip, lane, steps_back=back > 0)
                 finally:
                     await _put_away(camera)
-                taken += lane.taken
             if ended == "out":
                 self.seen.out[this] = self.seen.out.get(this, 0) + 1
-                return taken
+                return
             if ended == "back":
                 back -= 1
                 self.seen.stepped_back += 1
@@ -162,11 +180,11 @@ class People:
                 raise DayFailed(f"the hub does not know after {SETTLED_S:g} s that she has left; sale {sale}")
             await asyncio.sleep(0.25)
 
-    async def _redeem(self, this: Exit, trip: Trip, shopper: Shopper | None, sale: str, taken: list[str]) -> None:
+    async def _redeem(self, this: Exit, trip: Trip, shopper: Shopper | None, sale: str) -> None:
         """She comes to a till with her coupon, on paper or in her terminal."""
         if shopper is None or trip.redeem == "no":
             return
-        coupon = await self._coupon(shopper, sale, taken)
+        coupon = await self._coupon(shopper, sale)
         if coupon is None:
             return
         tries = 2 if trip.redeem in ("again", "two_tills") else 1
@@ -178,13 +196,13 @@ class People:
             answers = [await self._stage.redeem(coupon, body) for body in bodies]
         self.seen.used[this] = sum(bool(answer.get("usable")) for answer in answers)
 
-    async def _coupon(self, shopper: Shopper, sale: str, taken: list[str]) -> str | None:
+    async def _coupon(self, shopper: Shopper, sale: str) -> str | None:
         """The coupon that she has of this sale; None when it brought none that a till takes."""
         wanted = self._ledger.coupon_of(sale)
-        if wanted is None or wanted in taken:
-            return wanted
-        end = time.monotonic() + 30.0
-        while not shopper.has(wanted):
+        if wanted is None:
+            return None
+        end = time.monotonic() + COUPON_S
+        while wanted not in self._stage.slips and not shopper.has(wanted):  # a slip that fell is in her hand
             if time.monotonic() > end:
                 raise DayFailed(f"coupon {wanted} of sale {sale} is neither on paper nor on her terminal")
             await asyncio.sleep(0.1)

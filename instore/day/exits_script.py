@@ -74,7 +74,7 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something goes wrong at `at_s` and is mended `for_s` later. `lane` is where; an agent's fault is at its lanes."""
+    """Something goes wrong at `at_s`, by the share of the day's customers who are out, and is mended `for_s` later. `lane` is where; an agent's fault is at its lanes."""
 
     at_s: float
     kind: Kind
