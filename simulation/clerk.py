@@ -62,7 +62,15 @@ class Clerk:
             store.broker.attach(self._session)
             self.book.connected(self.since)
             self._publish(self._publication("clerk_status", ClerkStatus(state=ClientState.READY)))
+            store.world(self._confirms(self.book))
             await lost.wait()
+
+    async def _confirms(self, book: AlertBook) -> None:
+        """What the hub does not say again after a connection has lapsed, when the book is next looked at."""
+        await asyncio.sleep(book.rules.confirm_s + LOOK_S)
+        connected = self._session is not None and self._session.open
+        for pending in book.due(self._store.loop.time(), connected).send if book is self.book else ():
+            self._publish(self._said(pending))
 
     async def breaks(self) -> None:
         """Lays the handheld away for a while, again and again."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from contract.payloads import Alert, AlertState, MemberCoupon, Readings, SensingRequest
 from contract.payloads.terminals import BloodPressure
+from handheld.alert_book import Status
 from hub.database import times
 from simulation import members, service_books
 from simulation.stock import START
@@ -208,7 +209,8 @@ class Service:
                 self._breaks("alerts arrive", f"{name} does not see {alert}, as it is since before {since}")
         for clerk in there:
             for entry in clerk.book.rows(now):
-                if clerk.shows(entry.id) is None:
+                # Its holder keeps it until she says how it ended, and then hears what it really is.
+                if clerk.shows(entry.id) is None or entry.status is Status.MINE:
                     continue
                 found = hub.look("SELECT state, changed FROM alert WHERE alert = ?", entry.id)
                 if found and found[0][0] in ("expired", "closed") and found[0][1] < since:
