@@ -29,6 +29,11 @@ class Handhelds:
             self._away[clerk] = at, None
         return False
 
+    def away_since(self, clerk: str) -> str | None:
+        """Since when it is away: all that ends meanwhile is news to it. None: it is there, or the hub did not see it go."""
+        went, came = self._away.get(clerk, (None, None))
+        return went if came is None else None
+
     def never_saw(self, clerk: str, raised: str, ended: str) -> bool:
         """Whether this clerk's handheld was away for the whole life of an alert."""
         went, came = self._away.get(clerk, ("", None))

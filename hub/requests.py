@@ -163,9 +163,11 @@ class Requests:
         status = message.data
         assert isinstance(status, ClerkStatus)
         clerk = message.ids["clerk"]
+        lately = self._news_since(tx.utc)
+        since = min(lately, self._handhelds.away_since(clerk) or lately)
         if not self._handhelds.is_back(clerk, status.state, tx.utc):
             return
-        for row in alerts.of_clerk(tx.db, clerk, self._news_since(tx.utc)):
+        for row in alerts.of_clerk(tx.db, clerk, since):
             offers = alerts.offers(tx.db, row.alert)
             own = tuple(offer for offer in offers if offer.clerk == clerk)
             said = f"sent again: the handheld of {clerk} is back"

@@ -182,6 +182,20 @@ def test_a_handheld_that_comes_back_sees_what_is_open(store, beacons):
     assert store.handheld("c01") == []
 
 
+@pytest.mark.row("C6")
+def test_a_handheld_out_of_reach_for_long_hears_what_ended_meanwhile(store, beacons):
+    """In the cellar, switched on: what it shows as held by its clerk would stand there for ever."""
+    store.sight(beacons[0])
+    store.answer("c01", alert_id(store), "accept")
+    store.handheld("c01", "lost")
+    store.sight(beacons[0], "left")
+    store.later(minutes=2)
+    store.tick()
+    store.later(minutes=5)
+    assert [a.data.state for a in store.handheld("c01")] == [S.EXPIRED]
+    assert store.handheld("c01") == []
+
+
 @pytest.mark.row("C1")
 @pytest.mark.row("C6")
 def test_an_open_alert_is_sent_again_until_it_is_over_also_after_a_restart(store, beacons):
