@@ -13,7 +13,6 @@ import hub.alert_life
 from contract.payloads import SensingAnswer
 from delivery.engine import Tx
 from delivery.taking import Taking
-from handheld.alert_book import AlertBook, Heard
 from hub.alert_life import AlertLife
 from hub.database import alerts, consents, coupons
 from hub.database.alerts import Offer
@@ -107,19 +106,6 @@ def anybody_takes_it_over() -> AbstractContextManager[Any]:
         return answer(free, clerk, said)
 
     return patch.object(hub.alert_life.AlertLife, "answer", first_or_not)
-
-
-def older_copies_shown() -> AbstractContextManager[Any]:
-    hear = AlertBook.hear
-
-    def newest_last(self: AlertBook, alert: Any, message_id: str, waited_s: float, now: float) -> Heard:
-        known = self._entries.get(alert.alert)
-        if known is None or alert.revision >= known.alert.revision:
-            return hear(self, alert, message_id, waited_s, now)
-        self._entries[known.id] = self._advance(known, alert, message_id, now)
-        return Heard.CHANGED
-
-    return patch.object(AlertBook, "hear", newest_last)
 
 
 def what_is_over_is_told() -> AbstractContextManager[Any]:

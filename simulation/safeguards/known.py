@@ -77,7 +77,6 @@ SAFEGUARDS = (
     Safeguard("readings not stored", "the record of a decision holds the readings", in_service.readings_in_the_trace, size=SERVICE),
     Safeguard("refused frames not kept", "what a terminal says is kept when it is refused", in_service.refused_frames_kept, size=SERVICE),
     Safeguard("holder of an alert", "a clerk may take over what another one holds", in_service.anybody_takes_it_over, size=SERVICE),
-    Safeguard("revision of an alert", "a handheld shows the copy that came last", in_service.older_copies_shown, size=QUARTER),
     Safeguard("nothing that is over", "a handheld that comes back hears of all", in_service.what_is_over_is_told, size=QUARTER),
     Safeguard("end told again", "the end of an alert is told once", in_service.the_end_is_told_once, size=QUARTER),
     Safeguard("same clerks", "a special treatment is asked of all clerks", in_service.treatments_to_everybody, size=SERVICE),
