@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from simulation import tables
 from simulation.truth import Truth
 
 Look = Callable[[str], list[tuple[Any, ...]]]
@@ -53,10 +54,12 @@ def _codes(look: Look, truth: Truth) -> Iterator[str]:
 
 def _coupons(look: Look, truth: Truth) -> Iterator[str]:
     """reserved = committed + released + open; committed exactly with a used code; given on paper or electronically, once."""
-    rows = look("SELECT coupon, code, state, give, paper FROM incentive")
+    rows = look("SELECT coupon, code, state, give, paper, rule FROM incentive")
     used = {code for (code,) in look("SELECT code FROM exit_code WHERE used IS NOT NULL")}
-    for coupon, code, state, give, paper in rows:
-        if (state == "committed") != (code in used):
+    for coupon, code, state, give, paper, rule in rows:
+        # What was released and has no room any more when she passes after all is lost to her (`hub.grants`).
+        lost = state == "released" and rule in tables.BUDGETS
+        if (state == "committed") != (code in used) and not lost:
             yield f"coupon {coupon} of code {code} is {state}, its code was {'' if code in used else 'not '}used"
         slips = truth.slips.get(coupon, 0)
         if paper == "printed" and not slips:
