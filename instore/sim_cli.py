@@ -163,6 +163,9 @@ def day(
     speed: Annotated[
         float, typer.Option(min=1, max=600, help="exits: how much faster the store's time runs than the clock")
     ] = 60.0,
+    patience_s: Annotated[
+        float, typer.Option(min=5, help="exits: who is not out so long after coming to the exit is stuck")
+    ] = 180.0,
     seed: int = 1,
     broker: Annotated[str, typer.Option(help="mosquitto or amqtt, started for the day")] = "mosquitto",
     json_lines: Annotated[
@@ -182,7 +185,9 @@ def day(
     with told():
         if scenario is Scenario.EXITS:
             raise SystemExit(
-                asyncio.run(play_exits(ExitsOptions(exits, lanes, seed, faults, broker, json_lines, folder, speed)))
+                asyncio.run(
+                    play_exits(ExitsOptions(exits, lanes, seed, faults, broker, json_lines, folder, speed, patience_s))
+                )
             )
         raise SystemExit(asyncio.run(play(DayOptions(customers, seed, broker, json_lines, folder, length_s))))
 

@@ -20,8 +20,6 @@ from instore.day.exits_stage import ExitsStage
 
 TRIES = 3
 """So often she holds her code up at one lane before she goes to another."""
-LOST_S = 180.0
-"""Whoever is not out by then, is not out: a clerk would have come."""
 SETTLED_S = 120.0
 COUPON_S = 60.0
 CROWD_A_LANE, CROWD = 3, 4
@@ -49,8 +47,9 @@ class Seen:
 class People:
     """All customers of the day."""
 
-    def __init__(self, stage: ExitsStage, ledger: Ledger) -> None:
+    def __init__(self, stage: ExitsStage, ledger: Ledger, patience_s: float) -> None:
         self._stage, self._ledger, self._script = stage, ledger, stage.script
+        self._patience_s = patience_s
         self.seen = Seen()
         self._room = asyncio.Semaphore(CROWD + CROWD_A_LANE * self._script.lanes)
         self._somebody_left = asyncio.Event()
@@ -123,7 +122,7 @@ class People:
 
     async def _leave(self, this: Exit, trip: Trip, shopper: Shopper | None, slip: str) -> None:
         """Until she is out."""
-        end, back = time.monotonic() + LOST_S, trip.steps_back
+        end, back = time.monotonic() + self._patience_s, trip.steps_back
         lane = self._stage.lanes[trip.lane]
         while True:
             async with lane.turn:
@@ -140,7 +139,7 @@ class People:
                 back -= 1
                 self.seen.stepped_back += 1
             if time.monotonic() > end:
-                raise DayFailed(f"is not out after {LOST_S:g} s; sale {self.seen.sales[this]}")
+                raise DayFailed(f"is not out after {self._patience_s:g} s; sale {self.seen.sales[this]}")
             lane = self._stage.lanes[(lane.number + 1) % len(self._stage.lanes)]
 
     async def _at_lane(

@@ -23,8 +23,6 @@ from instore.day.play import teller
 from instore.demo.layout import broker_place
 from instore.logs import configure
 
-LAST_S = 60.0
-"""So long after the last customer the books have to balance."""
 QUIET_S = 3.0
 """So long after that nothing more may come."""
 SHOWN = 20
@@ -42,6 +40,8 @@ class ExitsOptions:
     json: bool
     folder: Path | None = None
     speed: float = 60.0
+    patience_s: float = 180.0
+    """Who is not out by then is not out; a third of it after the last customer the books have to balance."""
 
     @property
     def again(self) -> str:
@@ -64,11 +64,11 @@ async def play_exits(options: ExitsOptions) -> int:
         stage = ExitsStage(layout, script, told)
         await stage.open()
         ledger = Ledger(layout.path("hub.sqlite"))
-        people = People(stage, ledger)
+        people = People(stage, ledger, options.patience_s)
         opened = time.monotonic()
         await _doors_open(stage, people, script, told)
         told(f"all {script.exits} exits are over; the books are balanced")
-        found = await _balanced(stage, people, ledger, wanted)
+        found = await _balanced(stage, people, ledger, wanted, options.patience_s / 3)
         open_s = time.monotonic() - opened
     except* DayFailed as failed:
         failure = "; ".join(str(error) for error in failed.exceptions)
@@ -115,9 +115,9 @@ async def _doors_open(stage: ExitsStage, people: People, script: ExitsScript, to
         await asyncio.gather(telling, return_exceptions=True)
 
 
-async def _balanced(stage: ExitsStage, people: People, ledger: Ledger, wanted: Expected) -> Balance:
+async def _balanced(stage: ExitsStage, people: People, ledger: Ledger, wanted: Expected, within_s: float) -> Balance:
     """As soon as the books balance, and then a while later once more: nothing may come after that."""
-    end, quiet = time.monotonic() + LAST_S, False
+    end, quiet = time.monotonic() + within_s, False
     while True:
         found = await _look(stage, people, ledger, wanted)
         if (found.ok and quiet) or time.monotonic() > end or people.seen.trouble:

@@ -51,7 +51,7 @@ def test_a_small_day_with_faults_ends_with_everybody_out_and_books_that_balance(
 @pytest.mark.row("C3", "C9")
 def test_a_store_that_releases_nothing_is_found_out(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(BROKEN)
-    code, summary, said = played("--exits", "12", "--lanes", "2", "--seed", "1", path=tmp_path)
+    code, summary, said = played("--exits", "12", "--lanes", "2", "--seed", "1", "--patience-s", "12", path=tmp_path)
     assert (code, summary["ok"]) == (1, False), said
     assert summary["stepped_back"] > 0
     assert any("released 0" in broken for broken in summary["broken"]) or summary["trouble"], said
