@@ -16,7 +16,23 @@ from pathlib import Path
 import pytest
 
 MEMORY, ROOM_BYTES = Path("/dev/shm"), 256 << 20
-SLOW = ("system", "day", "power", "operations", "simulation", "pages", "bench", "instore", "broker", "edge")
+SLOW = tuple(
+    [
+        "system",
+        "day",
+        "up",
+        "power",
+        "operations",
+        "simulation",
+        "display",
+        "pages",
+        "giving",
+        "bench",
+        "instore",
+        "broker",
+        "edge",
+    ]
+)
 """Rooms by how long their longest tests take. Those of all others take less than a second."""
 
 
