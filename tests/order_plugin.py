@@ -16,22 +16,20 @@ from pathlib import Path
 import pytest
 
 MEMORY, ROOM_BYTES = Path("/dev/shm"), 256 << 20
-SLOW = tuple(
-    [
-        "system",
-        "day",
-        "up",
-        "power",
-        "operations",
-        "simulation",
-        "display",
-        "pages",
-        "giving",
-        "bench",
-        "instore",
-        "broker",
-        "edge",
-    ]
+SLOW = (
+    "system",
+    "day",
+    "up",
+    "power",
+    "operations",
+    "simulation",
+    "display",
+    "pages",
+    "giving",
+    "bench",
+    "instore",
+    "broker",
+    "edge",
 )
 """Rooms by how long their longest tests take. Those of all others take less than a second."""
 
