@@ -143,6 +143,10 @@ class LaneDevices:
         """The counters of the last reading of the gate's board, or None without a gate or before the first."""
         return self.gate.counters if self.gate is not None else None
 
+    def gate_unread(self) -> bool:
+        """There is a gate, and its board was not read yet in this life of the program, or is offline now."""
+        return self.gate is not None and self.gate.image is None
+
     async def open_gate(self, command: int, seconds: float) -> CommandResult:
         """Open for one person who leaves. A lane without a gate is open already."""
         if self.gate is None:

@@ -66,7 +66,7 @@ class LaneRunner(LaneInbox):
         self.watch: Callable[[core.Event | Refused], None] = lambda _happened: None
         """The display's: called after each step that is on disk, and after each code that was refused. Must not raise."""
         self._node, self._store, self._keys, self._devices = node, store, keys, devices
-        self._work = LaneWork(devices, self.put, self._print_sent, spawn)
+        self._work = LaneWork(devices, self.put, self._print_sent, self._wants_open, spawn)
         refusals = LaneRefusals(self.id, node, self.counters, lambda refused: self.watch(refused))
         self._entry = LaneEntry(self.id, node, store, keys, refusals, self.counters, self.policy.decide_s, self._apply)
         self.desk = LaneDesk(
@@ -275,6 +275,9 @@ class LaneRunner(LaneInbox):
             log.error("a print job can't be stored, so it is not begun", lane=self.id, error=str(error))
             return False
         return self.lane.phase is core.Phase.PRINTING and self.lane.job == event.job and self.lane.sent
+
+    def _wants_open(self, command: int) -> bool:
+        return self.lane.phase is core.Phase.OPENING and self.lane.command == command
 
     # --- one step
 

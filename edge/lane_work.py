@@ -39,15 +39,19 @@ PRINTER_MAX_S = 30.0
 """The slowest honest printing: settling the job before (5 s), reading a counter (3 s), the job, and others' turns."""
 GATE_MAX_S = 5.0
 """A gate's driver answers within 2 s."""
+FIRST_READING_S, LOOK_S = 1.0, 0.02
+"""So long the first reading of a gate's board is waited for; between two looks at whether it came."""
 
 
 class LaneWork:
-    """`put` takes the results. `print_sent` stores that a job begins, before the printer has its first byte."""
+    """`put` takes the results. `print_sent` stores that a job begins, before the printer has its first byte. `wants_open` says
+    whether the lane still wants this command carried out."""
 
     def __init__(self, devices: LaneDevices, put: Callable[[Event], None],
-                 print_sent: Callable[[PrintSent], bool],
+                 print_sent: Callable[[PrintSent], bool], wants_open: Callable[[int], bool],
                  spawn: Callable[[Coroutine[Any, Any, None], str], object]) -> None:  # fmt: skip
         self._devices, self._put, self._print_sent, self._spawn = devices, put, print_sent, spawn
+        self._wants_open = wants_open
         self._doubt: tuple[str, int | None] | None = None
         """A job of this run whose end is not known, and the cut counter before it."""
 
@@ -125,6 +129,9 @@ class LaneWork:
 
     async def _open(self, command: int, seconds: float) -> None:
         dealt_with = 0
+        await self._first_reading()
+        if not self._wants_open(command):
+            return
         try:
             async with asyncio.timeout(GATE_MAX_S):
                 result = await self._devices.open_gate(command, seconds)
@@ -143,6 +150,15 @@ class LaneWork:
             log.warning("the gate does not open", command=command, reason=detail)
         await asyncio.sleep(AGAIN_S)
         self._put(GateRefused(command, detail, dealt_with))
+
+    async def _first_reading(self) -> None:
+        """Who left while this program was down is told by the first reading, and for her nothing is to be opened any more."""
+        looks = 0
+        while self._devices.gate_unread() and looks * LOOK_S < FIRST_READING_S:
+            looks += 1
+            await asyncio.sleep(LOOK_S)
+        if looks:
+            await asyncio.sleep(LOOK_S)  # the lane's turn with what was told
 
 
 def _ended(result: JobResult) -> PrintEnded:

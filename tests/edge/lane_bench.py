@@ -82,12 +82,16 @@ class PlayedDevices:
         self.opened: list[int] = []
         self.answer: Callable[[int], CommandResult] = lambda command: CommandResult("accepted")
         self.dealt = 0
+        self.unread = False
 
     async def printer_back(self) -> None:
         """It was never away."""
 
     def gate_counters(self) -> GateCounters | None:
         return self.counters
+
+    def gate_unread(self) -> bool:
+        return self.unread
 
     def dealt_with(self, command: int) -> int:
         return self.dealt

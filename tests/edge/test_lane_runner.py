@@ -112,6 +112,47 @@ async def test_who_steps_back_may_scan_again_who_passed_may_not(tmp_path: Path) 
         assert [m.data.outcome for m in bench.said() if isinstance(m.data, LanePassage)] == ["not_passed", "passed"]
 
 
+async def ended_by_fire(bench: Bench, text: str) -> int:
+    await bench.accepted(text)
+    bench.decide(give=None)
+    await bench.until(lambda: bench.phase is Phase.OPEN)
+    bench.runner.put(FireAlarm(t=time.monotonic(), on=True))
+    await bench.until(lambda: bench.phase is Phase.IDLE)
+    return bench.runner.lane.command
+
+
+@pytest.mark.row("C1")
+async def test_after_a_start_the_gate_tells_first_who_left_meanwhile(tmp_path: Path) -> None:
+    """The alarm ended it, she held her code up again, the agent lost its power, and she left by the open gate."""
+    text = exit_code()
+    async with Bench(tmp_path, printer=None) as bench:
+        command = await ended_by_fire(bench, text)
+        await bench.accepted(text)
+    async with Bench(tmp_path, printer=None) as bench:
+        bench.devices.unread = True
+        await bench.until(lambda: bench.phase is Phase.DECIDING)
+        bench.decide(give=None)
+        await bench.until(lambda: bench.phase is Phase.OPENING)
+        bench.devices.unread = False
+        bench.runner.put(passed(command, missed=True))
+        await bench.until(lambda: bench.phase is Phase.IDLE)
+        bench.runner.on_scan(scan(text))
+        await bench.until(lambda: bench.runner.counters["refused_already_used"] == 1)
+        assert bench.devices.opened == []
+
+
+@pytest.mark.row("B12")
+async def test_a_gate_that_is_never_read_is_told_to_open_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane_work, "FIRST_READING_S", 0.05)
+    async with Bench(tmp_path, printer=None) as bench:
+        bench.devices.unread = True
+        await bench.accepted()
+        bench.decide(give=None)
+        await bench.until(lambda: bench.devices.opened)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
