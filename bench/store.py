@@ -200,7 +200,7 @@ def bench_store(agents: tuple[str, ...], customers: int, folder: Path | None = N
     """A store in a fresh folder below `folder` (`run`: the working directory is on a disk, /tmp often in memory)."""
     base = folder or Path("run")
     base.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=base) as place:
+    with tempfile.TemporaryDirectory(prefix="b-", dir=base) as place:
         store = BenchStore(Path(place), agents, customers)
         try:
             yield store

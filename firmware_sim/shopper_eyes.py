@@ -19,6 +19,8 @@ __all__ = ["NotReadable", "on_screen", "package", "read", "read_file"]
 _L = ("0001101", "0011001", "0010011", "0111101", "0100011", "0110001", "0101111", "0111011", "0110111", "0001011")
 _FIRST = ("LLLLLL", "LLGLGG", "LLGGLG", "LLGGGL", "LGLLGG", "LGGLLG", "LGGGLL", "LGLGLG", "LGLGGL", "LGGLGL")
 _STEP = re.compile(r"([Mmhv])(-?[\d.]+)(?:[ ,](-?[\d.]+)|(?=-)(-[\d.]+))?")
+FORMATS = (zxingcpp.BarcodeFormat.EAN13, zxingcpp.BarcodeFormat.QRCode)
+"""Others are now and then seen in the modules of a QR code."""
 QUIET_MODULES = 11
 DOTS_A_MODULE = 4
 
@@ -29,7 +31,7 @@ class NotReadable(ValueError):
 
 def read(picture: Image.Image) -> str:
     """The text of the one code in a picture. Raises NotReadable."""
-    found: set[str] = {code.text for code in zxingcpp.read_barcodes(picture)}
+    found: set[str] = {code.text for code in zxingcpp.read_barcodes(picture) if code.format in FORMATS}
     if len(found) != 1:
         raise NotReadable(f"{len(found)} codes in the picture")
     return found.pop()

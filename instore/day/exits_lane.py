@@ -20,6 +20,8 @@ PASS_S = 1.5
 AGAIN_S = 2.2
 """So long she looks at the lane before she takes her code away and holds it up again."""
 STEP_S = 0.1
+READY_S = 12.0
+"""Longer than a lane waits for a gate that is stuck; a display that is dead by then is not waited for."""
 MIDDLE_LINES, NEVER_LINES = 2, 1_000_000_000
 """Printed lines until something breaks."""
 KEY_S = 0.04
@@ -36,6 +38,7 @@ class LaneFront:
         self.number, self.turn = number, asyncio.Lock()
         self.waiting = 0
         self._printed = printed
+        self._ready: asyncio.Event = asyncio.Event()
         self._opened: asyncio.Event = asyncio.Event()
         self._closed: asyncio.Event = asyncio.Event()
         self.devices = {
@@ -49,6 +52,10 @@ class LaneFront:
 
     def _seen(self, view: dict[str, Any]) -> None:
         """Something new on the lane's display."""
+        if view.get("screen") == "waiting":
+            self._ready.set()
+        else:
+            self._ready.clear()
         code = view.get("qr")
         if isinstance(code, str) and self._coupon is not None and not self._coupon.done():
             self._coupon.set_result(code)
@@ -78,8 +85,9 @@ class LaneFront:
                     self._printed(coupon)
 
     async def begins(self) -> None:
-        """The next customer steps up."""
+        """The next customer steps up when the display asks for a code: an opening before that is somebody else's."""
         await asyncio.sleep(STEP_S)
+        await _soon(self._ready, READY_S)
         self._opened.clear()
 
     async def shows(self, code: str) -> bool:

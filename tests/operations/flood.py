@@ -130,7 +130,7 @@ def _lost(seen: Samples) -> dict[str, float]:
 
 
 async def codes(folder: Path, *, per_s: int, forged: bool, warm_s: float, seconds: float, before: int = 20) -> Outcome:
-    """`per_s` codes a second at one reader, each another: nonsense, or in the form of ours with a wrong signature."""
+    """`per_s` codes a second at one reader, each another: nonsense (of twelve digits some would be numbers for the hub), or in the form of ours with a wrong signature."""
     async with Shop(folder) as shop:
         shop.hub.give = None
         agent = shop.agent()
@@ -147,7 +147,7 @@ async def codes(folder: Path, *, per_s: int, forged: bool, warm_s: float, second
             began = time.monotonic()
             while not stop.is_set():
                 due = min(int((time.monotonic() - began) * per_s), sent + 200)
-                lines = [_forged(mold, rng) if forged else b"%012d" % rng.randrange(10**12) for _ in range(sent, due)]
+                lines = [_forged(mold, rng) if forged else b"%013d" % rng.randrange(10**13) for _ in range(sent, due)]
                 sent = due
                 await shop.do("reader", "noise", hex=b"".join(line + b"\r" for line in lines).hex())
                 await asyncio.sleep(0.01)
