@@ -50,6 +50,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(path, [f"no valid TOML: {str(error)[:500]}"]) from None
 
 
+KEY_MAX, MESSAGE_MAX = 80, 1000
+"""Characters of a key, of a reason: whoever reads it sees a sentence, whatever stands in the file."""
+
+
 def load(path: Path, kind: type[Settings]) -> Settings:
     """Settings of `kind` from a TOML file. Relative paths in it are relative to the file (see `resolve`)."""
     return parse(read_toml(path), kind, path)
@@ -69,7 +73,7 @@ def resolve(settings_file: Path, value: Path) -> Path:
 
 
 def _sentence(item: Any, kind: type[BaseModel]) -> str:
-    key = ".".join(str(part) for part in item["loc"])
+    key = ".".join(str(part)[:KEY_MAX] for part in item["loc"])
     if item["type"] == "missing":
         return f"{key} is missing"
     if item["type"] == "extra_forbidden":
@@ -78,7 +82,7 @@ def _sentence(item: Any, kind: type[BaseModel]) -> str:
         hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}"
         return f"{key} is not a known key; {hint}"
     where = f"{key}: " if key else ""
-    return f"{where}{item['msg'].removeprefix('Value error, ')}{_found(item)}"
+    return f"{where}{item['msg'].removeprefix('Value error, ')[:MESSAGE_MAX]}{_found(item)}"
 
 
 def _found(item: Any) -> str:

@@ -66,3 +66,11 @@ def test_api_keys(folder):
     keys.write_text('a = "0123456789abcdef"\nb = "0123456789abcdef"\n')
     with pytest.raises(SettingsError, match="two names have the same key"):
         load_api_keys(settings)
+
+
+def test_a_key_of_any_length_is_named_in_a_sentence(folder):
+    with (folder / "hub.toml").open("a") as file:
+        file.write(f"\n[{'9' * 5000}]\nx = 1\n")
+    with pytest.raises(SettingsError) as refused:
+        load_hub(folder / "hub.toml")
+    assert all(len(problem) < 2000 for problem in refused.value.problems)
