@@ -112,10 +112,6 @@ def what_is_over_is_told() -> AbstractContextManager[Any]:
     return patch.object(Handhelds, "never_saw", lambda self, clerk, raised, ended: False)  # noqa: ARG005
 
 
-def the_end_is_told_once() -> AbstractContextManager[Any]:
-    return patch.object(Requests, "_news_since", lambda self, now: "9999")  # noqa: ARG005
-
-
 def treatments_to_everybody() -> AbstractContextManager[Any]:
     treat = Requests.treat
 

@@ -78,7 +78,6 @@ SAFEGUARDS = (
     Safeguard("refused frames not kept", "what a terminal says is kept when it is refused", in_service.refused_frames_kept, size=SERVICE),
     Safeguard("holder of an alert", "a clerk may take over what another one holds", in_service.anybody_takes_it_over, size=SERVICE),
     Safeguard("nothing that is over", "a handheld that comes back hears of all", in_service.what_is_over_is_told, size=QUARTER),
-    Safeguard("end told again", "the end of an alert is told once", in_service.the_end_is_told_once, size=QUARTER),
     Safeguard("same clerks", "a special treatment is asked of all clerks", in_service.treatments_to_everybody, size=SERVICE),
     Safeguard("window of rotating beacons", "an identifier is hers also long after she said it", in_service.replays_resolve, size=SERVICE),
     Safeguard("table kept ahead", "identifiers are computed at the start only", in_service.keys_at_the_start_only, size=QUARTER),
