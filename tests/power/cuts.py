@@ -27,7 +27,7 @@ from tests.power.machines import FILE
 from tests.power.workload import World
 
 CHILD_MAX_S = 120
-PROGRESS_EVERY = 250
+PROGRESS_EVERY_S = 10.0
 TWICE = "twice"
 """What survived a first cut is opened, and the power goes again while it is opened or closed."""
 
@@ -50,10 +50,12 @@ class Tally:
     problems: list[str] = field(default_factory=list)
     first_problem: int | None = None
     """How many cuts it took."""
+    again: str = ""
+    """Arguments that repeat that cut alone."""
 
     def add(self, other: Tally) -> None:
         if self.first_problem is None and other.first_problem is not None:
-            self.first_problem = self.cuts + other.first_problem
+            self.first_problem, self.again = self.cuts + other.first_problem, other.again
         for name in ("operations", "cuts", "images", "stores", "same", "lost"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.by_kind += other.by_kind
@@ -70,6 +72,7 @@ class Cutter:
         self.world, self.tally = world, Tally()
         self._every, self._first, self._until = every, first, until
         self._seen: set[bytes] = set()
+        self._told = time.monotonic()
         self._seen_turn: object = None
         for name, machine in world.machines.items():
             machine.disk.on_op = lambda kind, file, name=name: self._at(name, kind, file)  # type: ignore[misc]
@@ -81,7 +84,8 @@ class Cutter:
             return
         self.tally.cuts += 1
         self.tally.by_operation[f"{kind} {file.removeprefix(FILE) or 'db'}"] += 1
-        if self.tally.cuts % PROGRESS_EVERY == 0:
+        if time.monotonic() - self._told > PROGRESS_EVERY_S:
+            self._told = time.monotonic()
             print(f"seed {self.world.seed}: {self.tally.cuts} cuts, {self.tally.images} disks opened, "
                   f"{self.tally.lost} with problems", file=sys.stderr, flush=True)  # fmt: skip
         disk = self.world.machines[name].disk
@@ -108,6 +112,7 @@ class Cutter:
                 self.tally.lost += 1
                 if self.tally.first_problem is None:
                     self.tally.first_problem = self.tally.cuts
+                    self.tally.again = f"--seeds {self.world.seed} --operation {n}"
                 where = f"seed {self.world.seed}, operation {n} ({kind} {name}/{file}), {survived}: "
                 self.tally.problems = (self.tally.problems + [where + p for p in problems[:3]])[:20]
 

@@ -44,6 +44,15 @@ def test_what_is_missing_is_noticed(name: str) -> None:
     assert found["disks_with_problems"] > 0
 
 
+def test_a_problem_is_repeated_by_its_one_cut() -> None:
+    without = ("--without", "a disk that lies about syncs", "--seeds", "2", "--steps", "8")
+    name = without[1]
+    many = enumerate_cuts(*without, "--every", "211", "--until-noticed")[name]
+    one = enumerate_cuts(*without, "--operation", many["again"].split()[-1])[name]
+    assert many["cut_points"] >= one["cut_points"] == 1
+    assert one["disks_with_problems"] > 0
+
+
 def test_what_a_disk_may_keep() -> None:
     disk, rng = Disk("d"), Random(1)
     file = disk.make("a")
