@@ -1,6 +1,7 @@
 """Every program killed at every moment of a visit: `python -m tests.system.kill_matrix [broker …] [--moments scan decision]`.
 
-Exit code 0 when each visit came to its end with one of each effect. Files of the others are kept.
+Exit code 0 when each visit came to its end with one of each effect. What failed is told again at the end, with the command that
+repeats it, and its files are kept.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from pathlib import Path
 
 from tests.system.effects import ONE_OF_EACH, effects
-from tests.system.playing import PROGRAMS, Kill, Played, leftovers, play
+from tests.system.playing import PROGRAMS, TIMEOUT_S, Kill, Played, leftovers, play
 
 MOMENTS = {
     "sighting": "instore.sighting.v1",
@@ -46,24 +47,28 @@ def wrong(played: Played) -> str:
 
 async def one(folder: Path, broker: str, program: str, moment: str) -> str:
     """Kill one program at one moment; returns what is wrong, or ""."""
-    return wrong(await play(folder, "--broker", broker, kills=[Kill((program,), MOMENTS[moment])]))
+    try:
+        return wrong(await play(folder, "--broker", broker, kills=[Kill((program,), MOMENTS[moment])]))
+    except TimeoutError:
+        return f"no end within {TIMEOUT_S:g} s, files in {folder}"
 
 
 async def main(brokers: list[str], programs: list[str], moments: list[str]) -> int:
-    failed = 0
-    for broker in brokers:
-        for program in programs:
-            for moment in moments:
-                folder, began = Path(tempfile.mkdtemp(prefix="kill-")), time.monotonic()
-                trouble = await one(folder, broker, program, moment)
-                failed += bool(trouble)
-                if not trouble:
-                    shutil.rmtree(folder)
-                print(
-                    f"{broker:10} {program:14} {moment:9} {time.monotonic() - began:5.1f} s  {trouble or 'ok'}",
-                    flush=True,
-                )
-    print(f"{failed} of {len(brokers) * len(programs) * len(moments)} failed")
+    visits = [(broker, program, moment) for broker in brokers for program in programs for moment in moments]
+    failed: list[str] = []
+    began = time.monotonic()
+    for number, (broker, program, moment) in enumerate(visits, 1):
+        folder, at = Path(tempfile.mkdtemp(prefix="kill-")), time.monotonic()
+        trouble = await one(folder, broker, program, moment)
+        if trouble:
+            failed.append(f"{broker} --programs {program} --moments {moment}")
+        else:
+            shutil.rmtree(folder)
+        print(f"{number:3}/{len(visits)}  {broker:9}  {program:13}  {moment:8}  {time.monotonic() - at:5.1f} s  {trouble or 'ok'}",
+              flush=True)  # fmt: skip
+    for what in failed:
+        print(f"FAILED, repeat: python -m tests.system.kill_matrix {what}")
+    print(f"{len(visits) - len(failed)} of {len(visits)} ok, {len(failed)} failed, {time.monotonic() - began:.0f} s")
     return 1 if failed else 0
 
 
