@@ -43,6 +43,10 @@ SPOOL_SHORT = {"100 a second": (100.0, 1.0)}
 say = Console(stderr=True).print
 
 
+def _more(what: str) -> None:
+    say(f"  {what}")
+
+
 @dataclass(frozen=True)
 class Limit:
     """One figure against its limit."""
@@ -170,12 +174,14 @@ def main(only: str, short: bool, folder: Path | None) -> tuple[dict[str, Any], l
             limits += spool_limits(name, played)
     if only in ("", "drain"):
         say("an agent comes back with its backlog …")
-        drained = uvloop.run(absence_drain.run(folder, 20_000 if short else DRAIN_EVENTS, 2.0 if short else 8.0))
+        drained = uvloop.run(
+            absence_drain.run(folder, 20_000 if short else DRAIN_EVENTS, 2.0 if short else 8.0, say=_more)
+        )
         figures["drain"] = drain_figures(drained)
         limits += drain_limits(drained)
     if only in ("", "agents"):
         say("many agents come back at once …")
-        returned = uvloop.run(absence_agents.run(folder, *((20, 500, 5.0) if short else (100, 2000, 25.0))))
+        returned = uvloop.run(absence_agents.run(folder, *((20, 500, 5.0) if short else (100, 2000, 25.0)), say=_more))
         figures["agents"] = agents_figures(returned)
         limits += agents_limits(returned)
     return figures, limits

@@ -25,6 +25,7 @@ from contract.payloads import LaneDecision
 from delivery.engine import Engine, Tx
 from delivery.journal import Journal
 from delivery.node import Node
+from tests.operations.absence_drain import Say
 from tests.operations.flood_parts import rss_kb
 
 PROBE = Principal(Role.AGENT, "probe")
@@ -34,6 +35,7 @@ SCAN_EVERY_S = 0.2
 DECIDE_S = 2.0
 """A lane's patience, as shipped."""
 PATIENCE_S = 240.0
+PROGRESS_EVERY_S = 5.0
 
 
 @dataclass
@@ -94,8 +96,8 @@ class Probe:
 
 
 class Run:
-    def __init__(self, store: BenchStore, agents: list[str], backlog: int) -> None:
-        self.store, self.agents = store, agents
+    def __init__(self, store: BenchStore, agents: list[str], backlog: int, say: Say) -> None:
+        self.store, self.agents, self._say = store, agents, say
         self.found = Returned(len(agents), backlog)
         self.hub_counters: dict[str, int] = {}
         self.processes = -(-len(agents) // AGENTS_A_PROCESS)
@@ -133,6 +135,7 @@ class Run:
         probe = Probe(store)
         probing = asyncio.create_task(probe.node.run())
         watch: BareClient | None = None
+        self._say(f"hub and {len(self.agents)} agents start")
         try:
             store.start_hub()
             self.start_agents()
@@ -141,11 +144,12 @@ class Run:
             await probe.scan()
             broker.kill()
             cut_at = time.monotonic()
+            self._say(f"the broker is away, for {cut_s:g} s or until the backlogs are written")
             for child in self.children:
                 child.send_signal(signal.SIGUSR1)
             await self._until(lambda: self._said("filled"), "the backlog is written", 120)
             await asyncio.sleep(max(0.0, cut_s - (time.monotonic() - cut_at)))
-            back = time.monotonic()
+            back = told = time.monotonic()
             broker = start_mosquitto(store.path("mosquitto"))
             watching = replace(store.address(NEAR), client_id=NEAR.client_id("watch"))
             watch = BareClient(watching, self._on_status)
@@ -158,6 +162,10 @@ class Run:
                 found.broker_rss_kb = max(found.broker_rss_kb, rss_kb(broker.pid))
                 if scans.done():
                     scans.result()
+                if time.monotonic() - told > PROGRESS_EVERY_S:
+                    told = time.monotonic()
+                    received = self.hub_counters.get("received", 0)
+                    self._say(f"{told - back:.0f} s after its return: {received:,} at the hub")
                 if time.monotonic() - back > PATIENCE_S:
                     raise BenchError(f"not drained after {PATIENCE_S:g} s")
             scans.cancel()
@@ -202,11 +210,11 @@ class Run:
         found.duplicates, found.gaps = self.hub_counters.get("duplicates", 0), self.hub_counters.get("gaps", 0)
 
 
-async def run(folder: Path | None, agents: int, backlog: int, cut_s: float) -> Returned:
+async def run(folder: Path | None, agents: int, backlog: int, cut_s: float, say: Say = lambda _what: None) -> Returned:
     """Raises BenchError, broker.errors.BrokerError."""
     names = [f"a{n:03}" for n in range(agents)]
     with bench_store((*names, PROBE.id), CUSTOMERS, folder) as store:
-        one = Run(store, names, backlog)
+        one = Run(store, names, backlog, say)
         await one.measure(cut_s)
         store.check_hub_took_everything()
     return one.found

@@ -42,6 +42,9 @@ CODES_MIN, CODES_PER = 60, 120
 BREATH_S = 0.1
 EVERY_S = 0.5
 PATIENCE_S = 120.0
+PROGRESS_EVERY_S = 5.0
+Say = Callable[[str], None]
+"""Where progress is told."""
 
 
 @dataclass
@@ -125,8 +128,8 @@ def cpu_s(pid: int) -> float:
 class Run:
     """One store with its processes."""
 
-    def __init__(self, store: BenchStore, backlog: int, left: int) -> None:
-        self.store, self.found, self.watch = store, Drained(backlog, left), Watch()
+    def __init__(self, store: BenchStore, backlog: int, left: int, say: Say) -> None:
+        self.store, self.found, self.watch, self._say = store, Drained(backlog, left), Watch(), say
         self.lanes = {agent: [Lane(store, name) for name in names] for agent, names in LANES.items()}
         self.emitted: dict[str, dict[int, float]] = {DOOR: {}, BACK: {}}
         self.posted = 0
@@ -230,8 +233,14 @@ class Run:
         began, found = time.monotonic(), self.found
         pids = (self.hub_pid, self.back.pid)
         before = [cpu_s(pid) for pid in pids]
+        told = began
         while time.monotonic() - began < PATIENCE_S:
             await asyncio.sleep(0.1)
+            if time.monotonic() - told > PROGRESS_EVERY_S:
+                told = time.monotonic()
+                self._say(
+                    f"{told - began:.0f} s: {self.watch.waiting.get(BACK, 0):,} still wait, {len(found.by_time)} customers out"
+                )
             found.agent_rss_kb = max(found.agent_rss_kb, rss_kb(self.back.pid))
             found.hub_rss_kb = max(found.hub_rss_kb, rss_kb(self.hub_pid))
             if not found.critical_s and self._told() >= 3 * found.exits:
@@ -249,8 +258,10 @@ class Run:
             return db.execute(sql, (f"agent/{BACK}",)).fetchone()[0] or 0
 
     async def measure(self, quiet_s: float) -> None:
+        self._say("hub, agents and lanes start")
         async with self.running() as door:
             await self.ready()
+            self._say(f"customers without a backlog, {quiet_s:g} s")
             codes = iter(self.post(CODES_MIN + self.found.backlog // CODES_PER))
             end = time.monotonic() + quiet_s
             await self.customers([EXIT], codes, lambda: time.monotonic() > end)
@@ -282,13 +293,16 @@ class Run:
         found.left_over = watch.waiting.get(BACK, -1)
 
 
-async def run(folder: Path | None, backlog: int, quiet_s: float, left: int = EXITS) -> Drained:
+async def run(
+    folder: Path | None, backlog: int, quiet_s: float, left: int = EXITS, say: Say = lambda _what: None
+) -> Drained:
     """Raises BenchError, broker.errors.BrokerError."""
     with bench_store((BACK, EXIT, DOOR), HERE + COMING + 2 * LIVE, folder) as store:
+        say(f"{backlog:,} sightings and {left:,} exits are written")
         fill(store, BACK, backlog, left)
         store.start_broker()
         store.start_hub()
-        one = Run(store, backlog, left)
+        one = Run(store, backlog, left, say)
         await one.measure(quiet_s)
         store.check_hub_took_everything()
     return one.found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -37,6 +38,7 @@ CROWDED_PER_S = 10.0
 AT_ONCE = 50
 STARTED = datetime(2026, 3, 1, tzinfo=UTC)
 LIMIT_BYTES = 256 * 1024 * 1024
+PROGRESS_EVERY_S = 5.0
 
 
 @dataclass
@@ -88,6 +90,7 @@ class Absence:
         """Opening hours of twelve in each day; power cuts at these hours."""
         cuts = [hour * 3600 for hour in restarts]
         due = customers = 0.0
+        told = time.monotonic()
         for second in range(int(hours * 3600)):
             self.now.s += 1.0
             if second % DAY_S < OPEN_S:
@@ -101,6 +104,9 @@ class Absence:
                 customers -= 1
                 self.leave()
             self.look(second)
+            if time.monotonic() - told > PROGRESS_EVERY_S:
+                told = time.monotonic()
+                _say(f"hour {second / 3600:.1f} of {hours:g}, {self.played.sightings:,} sightings made")
             if cuts and second >= cuts[0]:
                 cuts.pop(0)
                 self.cut()
@@ -187,7 +193,11 @@ def drain(absence: Absence, hub: Hub) -> None:
     now, agent = absence.now, absence.engine
     agent.link_up()
     hub.engine.link_up()
-    while agent.unacknowledged():
+    told = time.monotonic()
+    while left := agent.unacknowledged():
+        if time.monotonic() - told > PROGRESS_EVERY_S:
+            told = time.monotonic()
+            _say(f"connected again, {left:,} still wait")
         now.s += 0.01
         for sender, receiver in ((agent, hub.engine), (hub.engine, agent)):
             found = [(p.topic, p.payload) for p in sender.poll()]
@@ -242,6 +252,10 @@ def _sighting(number: int) -> Sighting:
     if kind is SightingKind.LEFT:
         return Sighting(beacon=whose, event=kind, heard=heard)
     return Sighting(beacon=whose, event=kind, rssi_dbm=-61, distance_m=2.437, zone="near", heard=heard)
+
+
+def _say(what: str) -> None:
+    print(f"  {what}", file=sys.stderr, flush=True)
 
 
 def _rss_bytes() -> int:

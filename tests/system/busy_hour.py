@@ -105,6 +105,7 @@ async def run(options: Options, folder: Path, say: Callable[[str], None], planne
     if planned is None:
         planned = plan(Random(f"faults {options.seed}"), options.over_s, options.faults)
     faults, played = Faults(stage, planned, say), Played(result, stage, people)
+    say("broker, hub, agents, handheld and devices start")
     try:
         await stage.start()
         if missing := await stage.ready(60.0):
@@ -198,6 +199,7 @@ def main(arguments: list[str]) -> int:
     )
     given = parser.parse_args(arguments)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.getLogger("gmqtt").setLevel(logging.CRITICAL)  # its connections are cut here all the time
     kinds = tuple(kind for kind in KINDS if kind in given.faults.split(","))
     options = Options(given.seed, given.broker, given.minutes * 60, given.customers, kinds)
     folder, began = Path(tempfile.mkdtemp(prefix="busy-hour-")), time.monotonic()
