@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from tests.operations import absence_agents, absence_drain
 from tests.operations.absence_agents import Returned
 from tests.operations.absence_drain import BACK, DOOR, Drained
 from tests.operations.absence_spool import BUSY_PER_S, CROWDED_PER_S, LIMIT_BYTES, Played
+from tests.operations.limits import Limit
 
 SCAN_MS, DRAIN_S, DRAIN_EVENTS = 100.0, 60.0, 100_000
 DECIDE_MS = 2000.0
@@ -45,22 +45,6 @@ say = Console(stderr=True).print
 
 def _more(what: str) -> None:
     say(f"  {what}")
-
-
-@dataclass(frozen=True)
-class Limit:
-    """One figure against its limit."""
-
-    what: str
-    figure: float
-    most: float
-
-    @property
-    def holds(self) -> bool:
-        return self.figure <= self.most
-
-    def __str__(self) -> str:
-        return f"{'ok  ' if self.holds else 'FAIL'} {self.what}: {self.figure:,.6g} (at most {self.most:,.6g})"
 
 
 def summary(ms: list[float]) -> dict[str, float]:

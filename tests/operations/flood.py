@@ -1,284 +1,55 @@
-"""Floods on the real parts, and what customers at a lane feel of them: `python -m tests.operations.flood [--short]`.
+"""Floods, and what customers at a lane feel of them: `python -m tests.operations.flood [--short] [--only beacons]`.
 
-Broker (Mosquitto), hub, agent and devices are those of the product; only the far ends are simulated. One figure a line.
+Progress on stderr. The last line is a JSON object of all figures. The exit code is 0 only if every limit holds: memory stays
+within 10 %, every customer gets out, in time, and nothing is shed but sightings and what the flooding client itself sent.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import logging
-import os
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from random import Random
-from uuid import UUID
+from typing import Any
 
 import structlog
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from contract import topics
-from contract.access import Principal
-from contract.envelope import Message, Numbering, encode, source_of
-from contract.messages import BY_NAME, Role
-from contract.payloads import AlertAnswer, Sighting, SightingKind
-from tests.broker.wire import publish_packet
-from tests.delivery.real import HUB, STORE, free_ports, until
-from tests.edge.lane_bench import KEY, exit_code
-from tests.edge.shop import Shop
-from tests.operations.flood_agent import CUSTOMER_EVERY_S, CUSTOMERS_HEAD
-from tests.operations.flood_parts import Times, customers, idle, passages_heard, passages_told, rss_kb, sending
-from tests.operations.test_metrics import Samples, page_of, samples
+from bench.measure import machine
+from tests.operations import flood_kinds
+from tests.operations.flood_kinds import Outcome
+from tests.operations.limits import Limit
 
-ROOT = Path(__file__).parents[2]
-CLERK, DOOR = Principal(Role.CLERK, "c01"), Principal(Role.AGENT, "door")
+MEDIAN_MS, WORST_MS = 250.0, 2000.0
+"""To the gate. A lane waits for the hub for two seconds."""
+GROWTH = 0.10
+PROGRESS_EVERY_S = 10.0
+NEVER = ("dropped_scans", "dropped_gate_events", "late_decisions")
+"""What would be a loss of something other than sightings, where a flood counts it."""
 
-Run = Callable[[Path], Awaitable["Outcome"]]
+Run = Callable[[Path], Awaitable[Outcome]]
 
 
-@dataclass
-class Outcome:
-    """Of one flood. Memory in kB, of the program that is flooded: after its first phase, and at the end."""
-
-    name: str
-    quiet: Times
-    flooded: Times
-    rss_first_kb: int
-    rss_end_kb: int
-    counted: dict[str, float]
-
-    @property
-    def growth(self) -> float:
-        return self.rss_end_kb / self.rss_first_kb - 1
-
-    def __str__(self) -> str:
-        counted = ", ".join(f"{name} {value:,.0f}" for name, value in self.counted.items())
-        return (f"{self.name}\n  quiet:   {self.quiet}\n  flooded: {self.flooded}\n"
-                f"  memory:  {self.rss_first_kb / 1024:.1f} MB, then {self.rss_end_kb / 1024:.1f} MB ({self.growth:+.1%})\n"
-                f"  counted: {counted}")  # fmt: skip
-
-
-async def keep_coming(shop: Shop, times: Times, left: Callable[[], int], seconds: float) -> None:
-    """Customers one after the other for so long."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        await customers(shop, 1, times, left)
-
-
-# --- the radio
-
-
-async def adverts(
-    folder: Path, *, rate: int, distinct: int, warm_s: float, seconds: float, before: int = 20
-) -> Outcome:
-    """`rate` advertisements a second of `distinct` beacons, all near."""
-    port = free_ports(1)[0]
-    shop = Shop(folder)
-    with shop.settings.open("a") as file:
-        file.write(f'[beacons]\nadapter = "hci0"\n[metrics]\nport = {port}\n')
-    async with shop:
-        shop.hub.give = None
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.operations.flood_agent", str(shop.settings), str(rate), str(distinct),
-            cwd=ROOT, stdout=asyncio.subprocess.DEVNULL
-        )  # fmt: skip
-        shop.processes.append(process)
-        await shop.ready()
-        await asyncio.sleep(0.5)
-        quiet, flooded, left = Times(), Times(), passages_heard(shop)
-        await customers(shop, before, quiet, left)
-        process.send_signal(signal.SIGUSR1)
-        began = time.monotonic()
-        await keep_coming(shop, flooded, left, warm_s)
-        first = rss_kb(process.pid)
-        await keep_coming(shop, flooded, left, seconds - warm_s)
-        await until(lambda: time.monotonic() - began >= seconds)
-        seen = samples((await page_of(port, "/metrics"))[1].decode())
-        counted = {"adverts": seen["instore_edge_presence_total{what=adverts}"]}
-        for what in ("arrived", "turned_away", "evicted", "dropped_adverts", "dropped_events"):
-            counted[what] = seen[f"instore_edge_presence_total{{what={what}}}"]
-        counted["dropped_by_scanner"] = seen["instore_edge_device_total{device=beacons,what=dropped}"]
-        counted |= {"present": seen["instore_edge_beacons_present"], **_lost(seen)}
-        counted |= customers_told(shop, time.monotonic() - began)
-        counted["adverts_s"] = counted["adverts"] / (time.monotonic() - began)
-        return Outcome(f"{rate:,} advertisements a second of {distinct:,} beacons for {seconds:g} s", quiet, flooded,
-                       first, rss_kb(process.pid), counted)  # fmt: skip
-
-
-def customers_told(shop: Shop, seconds: float) -> dict[str, float]:
-    """Customers who came in during the flood, more than 4 s before its end, and how many of them the hub has heard of."""
-    came = int((seconds - 4.0) / CUSTOMER_EVERY_S) - 1
-    uuid = str(UUID(bytes=CUSTOMERS_HEAD[-16:]))
-    told = {one["beacon"] for one in shop.hub.heard("sighting") if uuid in one["beacon"] and one["event"] == "arrived"}
-    return {"customers": came, "customers_told": len({b for b in told if int(b.rsplit(":")[-1]) < came})}
-
-
-def _lost(seen: Samples) -> dict[str, float]:
-    """What would be a loss of something other than sightings."""
-    return {what: seen.get(f"instore_edge_lane_total{{lane=1,what={what}}}", 0.0)
-            for what in ("dropped_scans", "stale_scans", "dropped_gate_events")}  # fmt: skip
-
-
-# --- a reader
-
-
-async def codes(folder: Path, *, per_s: int, forged: bool, warm_s: float, seconds: float, before: int = 20) -> Outcome:
-    """`per_s` codes a second at one reader, each another: nonsense (of twelve digits some would be numbers for the hub), or in the form of ours with a wrong signature."""
-    async with Shop(folder) as shop:
-        shop.hub.give = None
-        agent = shop.agent()
-        await shop.ready()
-        await until(lambda: len(agent.keys) == 1)
-        quiet, flooded, rng, sent = Times(), Times(), Random(7), 0
-        left = passages_heard(shop)
-        await customers(shop, before, quiet, left)
-        stop = asyncio.Event()
-        mold = exit_code(store=STORE)
-
-        async def flood() -> None:
-            nonlocal sent
-            began = time.monotonic()
-            while not stop.is_set():
-                due = min(int((time.monotonic() - began) * per_s), sent + 200)
-                lines = [_forged(mold, rng) if forged else b"%013d" % rng.randrange(10**13) for _ in range(sent, due)]
-                sent = due
-                await shop.do("reader", "noise", hex=b"".join(line + b"\r" for line in lines).hex())
-                await asyncio.sleep(0.01)
-
-        task = asyncio.create_task(flood())
-        await keep_coming(shop, flooded, left, warm_s)
-        first = rss_kb(os.getpid())
-        await keep_coming(shop, flooded, left, seconds - warm_s)
-        stop.set()
-        await task
-        await until(lambda: idle(agent))
-        await asyncio.sleep(0.2)
-        lane = agent.lanes["1"]
-        counted = {what: float(lane.counters[what]) for what in ("scans", "refused", "refused_untold", "scans_while_busy",
-                                                                 "dropped_scans", "stale_scans")}  # fmt: skip
-        counted |= {"sent": float(sent), "told": float(len(shop.hub.heard("refused")))}
-        what = "forged codes" if forged else "codes of nonsense"
-        return Outcome(f"{per_s:,} {what} a second at a reader for {seconds:g} s (memory: agent, hub and devices in one)",
-                       quiet, flooded, first, rss_kb(os.getpid()), counted)  # fmt: skip
-
-
-def _forged(mold: str, rng: Random) -> bytes:
-    """The last characters carry the signature."""
-    tail = "".join(rng.choice("0123456789ABCDEF") for _ in range(12))
-    return (mold[:-13] + tail + mold[-1]).encode()
-
-
-# --- one client
-
-
-def _packets(kind: str, count: int) -> list[bytes]:
-    if kind == "nonsense":
-        name = topics.topic(BY_NAME["alert_answer"], STORE, clerk=CLERK.id)
-        return [publish_packet(name, b"{" * 200, retain=False, qos=0, packet_id=0)]
-    found = []
-    for n in range(1, count + 1):
-        message: Message
-        if kind == "answers":
-            channel, ids = BY_NAME["alert_answer"], {"clerk": CLERK.id}
-            data = AlertAnswer(alert=f"a{n}", answer="accept")
-            message = Message(channel, ids, data, f"x{n}", source_of(channel, ids))
-        else:
-            channel, ids = BY_NAME["sighting"], {"agent": DOOR.id}
-            heard = Sighting(beacon=f"b{n}", event=SightingKind.ARRIVED, heard=datetime.now(UTC))
-            message = Message(channel, ids, heard, f"x{n}", source_of(channel, ids), numbering=Numbering("flood", n, n))
-        found.append(
-            publish_packet(topics.topic(channel, STORE, **ids), encode(message), retain=False, qos=0, packet_id=0)
-        )
-    return found
-
-
-@asynccontextmanager
-async def real_hub(shop: Shop) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
-    """The product's hub as a process, in place of the small one of the tests; it trusts the same exit codes."""
-    await shop.stop("hub")
-    folder, port = shop.folder / "realhub", free_ports(1)[0]
-    folder.mkdir()
-    (folder / "key.pem").write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    (folder / "password").write_text(shop.broker.passwords[HUB.username])
-    shipped = ROOT / "config" / "shipped"
-    names = "".join(f'{n} = "{shipped}/{n}.toml"\n' for n in ("rules", "messages", "incentives"))
-    (folder / "hub.toml").write_text(
-        f'database = "hub.db"\n{names}[store]\nid = "{STORE}"\nname = {{ ja = "店", en = "Store" }}\n'
-        f'[mqtt]\nport = {shop.broker.port}\nusername = "hub-main"\npassword_file = "password"\n'
-        f'[http]\nport = {port}\n[exit_code]\nkey_files = ["key.pem"]\n'
-    )
-    with (folder / "log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "instore", "hub", "--config", str(folder / "hub.toml"), cwd=ROOT, stderr=log
-        )
-    try:
-        async with asyncio.timeout(20):
-            while True:
-                try:
-                    if b'"broker":"ok"' in (await page_of(port, "/healthz"))[1].replace(b" ", b""):
-                        break
-                except (OSError, IndexError):
-                    pass  # not yet
-                await asyncio.sleep(0.1)
-        yield process, port
-    finally:
-        process.kill()
-        await process.wait()
-
-
-async def client(folder: Path, *, kind: str, per_s: int, warm_s: float, seconds: float, before: int = 20) -> Outcome:
-    """One client sends `per_s` messages a second to the hub: nonsense, answers to no alert, numbered sightings (for 20 s
-    new ones, then the same again)."""
-    shop = Shop(folder)
-    who = DOOR if kind == "sightings" else CLERK
-    password = shop.broker.credentials.issue(who)
-    packets = _packets(kind, int(per_s * min(seconds, 20.0)) if kind == "sightings" else 1000)
-    async with shop, real_hub(shop) as (hub, port):
-        agent = shop.agent()
-        await until(lambda: len(agent.keys) == 1 and len(agent.announcer.devices) == 3 and agent.node.link.up)
-        await asyncio.sleep(0.5)
-        quiet, flooded, left = Times(), Times(), passages_told(agent)
-        await customers(shop, before, quiet, left)
-        async with sending(shop.broker.port, who.username, password, packets, per_s) as sender:
-            await keep_coming(shop, flooded, left, warm_s)
-            first = rss_kb(hub.pid)
-            await keep_coming(shop, flooded, left, seconds - warm_s)
-            end = rss_kb(hub.pid)
-            seen = samples((await page_of(port, "/metrics"))[1].decode())
-        scans = agent.lanes["1"].counters["scans"]
-        counted = {
-            "sent": float(sender.sent),
-            "scans": float(scans),
-            "late_decisions": 0.0 + agent.lanes["1"].counters["late_decision"],
-        }
-        for what in ("received", "inbox_dropped", "quarantined", "gaps", "duplicates"):
-            counted[what] = seen.get(f"instore_hub_delivery_total{{what={what}}}", 0.0)
-        counted["log_bytes"] = float((shop.folder / "realhub" / "log").stat().st_size)
-        return Outcome(f"{per_s:,} messages a second from one client ({kind}) at the hub for {seconds:g} s", quiet, flooded,
-                       first, end, counted)  # fmt: skip
-
-
-async def everything(short: bool, only: str) -> None:
-    long_s = 6.0 if short else 80.0
-    warm_s = 2.0 if short else 60.0
+def floods(short: bool) -> dict[str, Run]:
+    """By name. The shorter ones take some seconds each, the others one and a half minutes."""
+    long_s, warm_s = (6.0, 2.0) if short else (80.0, 60.0)
 
     def radio(distinct: int, seconds: float) -> Run:
-        return lambda folder: adverts(folder, rate=10_000, distinct=distinct, warm_s=warm_s, seconds=seconds)
+        return lambda folder: flood_kinds.adverts(
+            folder, rate=10_000, distinct=distinct, warm_s=warm_s, seconds=seconds
+        )
 
     def reader(forged: bool) -> Run:
-        return lambda folder: codes(folder, per_s=1000, forged=forged, warm_s=warm_s, seconds=long_s)
+        return lambda folder: flood_kinds.codes(folder, per_s=1000, forged=forged, warm_s=warm_s, seconds=long_s)
 
     def sender(kind: str, per_s: int) -> Run:
-        return lambda folder: client(folder, kind=kind, per_s=per_s, warm_s=warm_s, seconds=long_s)
+        return lambda folder: flood_kinds.client(folder, kind=kind, per_s=per_s, warm_s=warm_s, seconds=long_s)
 
-    runs = {
+    return {
         "adverts": radio(300, long_s),
         "beacons": radio(1_000_000, 6.0 if short else 105.0),
         "codes": reader(False),
@@ -287,19 +58,66 @@ async def everything(short: bool, only: str) -> None:
         "answers": sender("answers", 10_000),
         "sightings": sender("sightings", 10_000),
         "storm": sender("answers", 30_000),
+        "large": sender("large", 20),
     }
-    for name, run in runs.items():
-        if only in ("", name):
-            with tempfile.TemporaryDirectory() as folder:
-                print(await run(Path(folder)), flush=True)
+
+
+def limits(name: str, found: Outcome) -> Iterator[Limit]:
+    yield Limit(f"{name}: memory grows, share", found.growth, GROWTH)
+    yield Limit(f"{name}: to the gate, median ms", found.flooded.p50, MEDIAN_MS)
+    yield Limit(f"{name}: to the gate, worst ms", found.flooded.worst, WORST_MS)
+    yield from (Limit(f"{name}: {what}", found.counted[what], 0) for what in NEVER if what in found.counted)
+
+
+def figures(found: Outcome) -> dict[str, Any]:
+    return {
+        "what": found.name,
+        "quiet_ms": [round(found.quiet.p50, 1), round(found.quiet.worst, 1)],
+        "flooded_ms": [round(found.flooded.p50, 1), round(found.flooded.worst, 1)],
+        "customers": len(found.flooded.ms),
+        "mb": [round(found.rss_first_kb / 1024, 1), round(found.rss_end_kb / 1024, 1)],
+        "counted": found.counted,
+    }
+
+
+async def one(name: str, run: Run) -> tuple[dict[str, Any], list[Limit]]:
+    """One flood in a folder of its own, with a sign of life now and then."""
+
+    async def progress(began: float) -> None:
+        while True:
+            await asyncio.sleep(PROGRESS_EVERY_S)
+            print(f"  {name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+
+    print(f"{name} …", file=sys.stderr, flush=True)
+    alive = asyncio.create_task(progress(time.monotonic()))
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            found = await run(Path(folder))
+    except TimeoutError:
+        return {}, [Limit(f"{name}: customers left standing", 1, 0)]
+    finally:
+        alive.cancel()
+    print(found, flush=True)
+    return figures(found), list(limits(name, found))
+
+
+async def main(short: bool, only: list[str]) -> int:
+    told: dict[str, Any] = dict(machine(Path(tempfile.gettempdir())))
+    held: list[Limit] = []
+    for name, run in floods(short).items():
+        if not only or name in only:
+            told[name], found = await one(name, run)
+            held += found
+    print(*held, sep="\n")
+    holds = all(limit.holds for limit in held)
+    print(json.dumps({**told, "limits": {one.what: [one.figure, one.most] for one in held}, "holds": holds}))
+    return 0 if holds else 1
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="seconds instead of minutes")
-    parser.add_argument(
-        "--only", default="", help="adverts, beacons, codes, forged, nonsense, answers, sightings or storm"
-    )
+    parser.add_argument("--only", nargs="+", default=[], choices=list(floods(True)))
     given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    asyncio.run(everything(given.short, given.only))
+    sys.exit(asyncio.run(main(given.short, given.only)))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge import lane_types as core
 from edge.agent import Agent
 from edge.lane_types import Phase
-from tests.broker.wire import connected
+from tests.broker.wire import connect_packet, connected, open_client
 from tests.delivery.real import STORE, until
 from tests.edge.lane_bench import exit_code
 from tests.edge.shop import Shop
@@ -66,7 +66,8 @@ class Sender:
     """Counts what `sending` has put on the wire."""
 
     sent: int = 0
-    cut_off: bool = False
+    cut_off: int = 0
+    """Times the broker ended its connection."""
 
 
 @asynccontextmanager
@@ -87,7 +88,7 @@ async def sending(port: int, user: str, password: str, packets: list[bytes], per
                     await client.writer.drain()
                 except ConnectionError:
                     break
-            sender.cut_off = True
+            sender.cut_off += 1
 
         task = asyncio.create_task(run())
         try:
@@ -95,6 +96,35 @@ async def sending(port: int, user: str, password: str, packets: list[bytes], per
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def sending_too_much(
+    port: int, user: str, password: str, packets: list[bytes], per_s: float
+) -> AsyncIterator[Sender]:
+    """Send packets that no broker of ours takes, at most so many a second, with a new connection after each that was cut."""
+    sender = Sender()
+
+    async def run() -> None:
+        while True:
+            client, answer = await open_client(port, connect_packet(f"{user}:flood", user, password))
+            assert answer == 0, answer
+            try:
+                client.writer.write(packets[sender.sent % len(packets)])
+                sender.sent += 1
+                await client.until(lambda: False)
+                sender.cut_off += 1
+            finally:
+                await client.close()
+            await asyncio.sleep(1 / per_s)
+
+    task = asyncio.create_task(run())
+    try:
+        yield sender
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task  # raises what ended the flood before its time
 
 
 def idle(agent: Agent) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,11 @@ import pytest
 from broker.mosquitto import CONFIGURATION
 from contract.access import Principal
 from contract.messages import Role
-from tests.broker.wire import connected
+from tests.broker.wire import connected, publish_packet
 from tests.delivery.real import AGENT, HUB, Party, RealBroker, until
-from tests.operations import flood
-from tests.operations.flood import Outcome
-from tests.operations.flood_parts import rss_kb
+from tests.operations import flood, flood_kinds
+from tests.operations.flood_kinds import Outcome
+from tests.operations.flood_parts import Times, rss_kb, sending_too_much
 
 TOPIC = "instore/s1/clerk/c01/answer"
 TEN_MB = b"x" * 10_000_000
@@ -33,7 +34,7 @@ def stands(outcome: Outcome) -> None:
 
 @pytest.mark.row("C9")
 async def test_ten_times_the_advertisements_of_ever_new_beacons(tmp_path: Path) -> None:
-    outcome = await flood.adverts(tmp_path, rate=10_000, distinct=1_000_000, warm_s=1.0, seconds=2.2, before=3)
+    outcome = await flood_kinds.adverts(tmp_path, rate=10_000, distinct=1_000_000, warm_s=1.0, seconds=2.2, before=3)
     stands(outcome)
     counted = outcome.counted
     assert counted["adverts"] > 5_000
@@ -46,7 +47,7 @@ async def test_ten_times_the_advertisements_of_ever_new_beacons(tmp_path: Path) 
 @pytest.mark.row("C9")
 @pytest.mark.parametrize("forged", [False, True])
 async def test_a_thousand_codes_a_second_at_a_reader(tmp_path: Path, forged: bool) -> None:
-    outcome = await flood.codes(tmp_path, per_s=1000, forged=forged, warm_s=0.8, seconds=1.8, before=3)
+    outcome = await flood_kinds.codes(tmp_path, per_s=1000, forged=forged, warm_s=0.8, seconds=1.8, before=3)
     stands(outcome)
     counted = outcome.counted
     seen = counted["refused"] + counted["scans_while_busy"] + counted["scans"] + counted["stale_scans"]
@@ -56,10 +57,19 @@ async def test_a_thousand_codes_a_second_at_a_reader(tmp_path: Path, forged: boo
 
 @pytest.mark.row("C9")
 async def test_ten_thousand_messages_a_second_of_nonsense_at_the_hub(tmp_path: Path) -> None:
-    outcome = await flood.client(tmp_path, kind="nonsense", per_s=10_000, warm_s=0.8, seconds=1.8, before=3)
+    outcome = await flood_kinds.client(tmp_path, kind="nonsense", per_s=10_000, warm_s=0.8, seconds=1.8, before=3)
     stands(outcome)
     assert outcome.counted["quarantined"] + outcome.counted["inbox_dropped"] > 4_000
     assert outcome.counted["log_bytes"] < 100_000
+
+
+def test_what_a_flood_must_not_do_fails_its_run() -> None:
+    """The run's exit code says so."""
+    good = Times([10.0])
+    outcome = Outcome("", good, good, 1000, 1050, {"dropped_scans": 0.0, "cut_off": 7.0})
+    assert all(limit.holds for limit in flood.limits("x", outcome))
+    for worse in ({"rss_end_kb": 1200}, {"flooded": Times([10.0, 2500.0])}, {"counted": {"dropped_scans": 1.0}}):
+        assert not all(limit.holds for limit in flood.limits("x", replace(outcome, **worse)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", ["mosquitto", "embedded"])
@@ -72,10 +82,9 @@ async def test_ten_megabytes_are_cut_off_at_the_broker(kind: str, tmp_path: Path
         Party(AGENT, tmp_path, broker.address(AGENT)) as agent,
     ):
         await until(lambda: hub.node.link.up and agent.node.link.up)
-        async with connected(broker.port, "clerk-c01", password) as clerk:
-            clerk.publish(TOPIC, TEN_MB)
-            await clerk.until(lambda: clerk.closed)
-            assert clerk.closed
+        large = publish_packet(TOPIC, TEN_MB)
+        async with sending_too_much(broker.port, "clerk-c01", password, [large], 50) as sender:
+            await until(lambda: sender.cut_off >= 3)
         agent.scan("a1")
         await until(lambda: agent.applied() == ["a1"])
         assert hub.engine.counters["quarantined"] == 0
