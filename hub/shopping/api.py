@@ -13,7 +13,8 @@ sends again). Answers are `{"cart": contract.payloads.Cart or null, …}`; what 
     POST cart/pay          {"command", "cart", "revision" that she sees}; `open`: where the terminal goes on, or null
     POST cart/pay/cancel   {"payment"}: back to the list
     POST cart/pay/simulate {"payment", "outcome": paid, failed}: with the simulated provider only
-    GET  cart/device       the list's short code for a settlement device: `code`, and `text` with its picture `svg`
+    GET  cart/device       the list's short code for a settlement device: `code`, and `text` with its picture `svg`; `promise`:
+                           what the exit will bring if it is paid there
     GET  cart/exit         the exit code of what was paid last: `text` with its picture `svg`; `digits` that stand for it, and
                            `bars`, their Code 128; `expires`, `left_s`, and `again_s`: when to ask for the next one
 
@@ -161,7 +162,10 @@ class CartApi:
         customer = self._members.who(request)
         with self._node.transaction() as tx:
             code = self._hub.settlement.code(tx, customer)
-        return JSONResponse({"code": f"{code[:4]} {code[4:]}", "text": PREFIX + code, "svg": qr_svg(PREFIX + code)})
+            cart = self._hub.carts.newest(tx, customer)
+            promise = self._hub.carts.promise(tx, cart, "settlement") if cart is not None else None
+        return JSONResponse({"code": f"{code[:4]} {code[4:]}", "text": PREFIX + code, "svg": qr_svg(PREFIX + code),
+                             "promise": promise.model_dump(mode="json") if promise is not None else None})  # fmt: skip
 
     # --- payment
 

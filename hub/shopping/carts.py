@@ -23,7 +23,7 @@ from hub.database.carts import CartRow
 from hub.grants import Grants
 from hub.money import money
 from hub.purchases import Purchases
-from hub.sale_shapes import SaleLine, SalePost
+from hub.sale_shapes import Place, SaleLine, SalePost
 from hub.saying import count
 from hub.shopping import cart as core
 from hub.shopping.cart import Cart, CartRefused, Item, State
@@ -199,8 +199,8 @@ class Carts:
         shopping = self._settings.shopping
         return totals(cart.items, included=shopping.prices_include_tax, rounding=shopping.tax_rounding)
 
-    def sale(self, cart: Cart, sums: Totals, id: str) -> SalePost:
-        """The sale that a list becomes when it is paid on the terminal; without tenders."""
+    def sale(self, cart: Cart, sums: Totals, id: str, paid_on: Place = "terminal") -> SalePost:
+        """The sale that a list becomes when it is paid; without tenders."""
         ja = self._settings.store.language == "ja"
         lines = [
             SaleLine(product=item.product, name=item.name_ja if ja else item.name_en, category=item.category,
@@ -208,7 +208,7 @@ class Carts:
             for item, amount in zip(cart.items, sums.lines, strict=True)
         ]  # fmt: skip
         return SalePost(sale=id, customer=cart.customer, amount_minor=sums.total_minor, currency=self._settings.store.currency,
-                        paid_on="terminal", registered_on="terminal", device="terminal", lines=lines)  # fmt: skip
+                        paid_on=paid_on, registered_on="terminal", device="terminal", lines=lines)  # fmt: skip
 
     def message(self, tx: Tx, cart: Cart) -> payloads.Cart:
         """A list as her terminals get it."""
@@ -240,7 +240,7 @@ class Carts:
                 "tax_minor": sums.tax_minor,
                 "taxes": taxes,
                 "prices_include_tax": self._settings.shopping.prices_include_tax,
-                "promise": self._promise(tx, cart, sums),
+                "promise": self._promise(tx, cart),
                 "payment": cart.payment,
                 "pay_until": times.time(payment.expires) if payment is not None else None,
                 "sale": cart.sale,
@@ -248,15 +248,22 @@ class Carts:
             }
         )
 
-    def _promise(self, tx: Tx, cart: Cart, sums: Totals) -> payloads.CartPromise | None:
+    def _promise(self, tx: Tx, cart: Cart) -> payloads.CartPromise | None:
+        """As it will be paid: on the terminal wherever that can be."""
         if cart.state is State.CANCELLED:
             return None
         if cart.sale is not None:
             found = self._of_sale(tx, cart.sale)
-        else:
-            found = promise(tx, self._purchases, self._grants, self.sale(cart, sums, f"L-{cart.cart}"))
-        if found is None:
-            return None
+            return self._said(found) if found is not None else None
+        return self.promise(tx, cart, "terminal" if self._settings.shopping.payment is not None else "settlement")
+
+    def promise(self, tx: Tx, cart: Cart, paid_on: Place) -> payloads.CartPromise | None:
+        """What the exit will bring if an open list is paid so."""
+        sale = self.sale(cart, self.totals(cart), f"L-{cart.cart}", paid_on)
+        found = promise(tx, self._purchases, self._grants, sale)
+        return self._said(found) if found is not None else None
+
+    def _said(self, found: Promise) -> payloads.CartPromise:
         title, texts = found.title, self._purchases.policy().messages.shopping
         short = money(found.short_minor, self._settings.store.currency)
         words, count = texts.more if found.short_minor else texts.coupon, 0

@@ -134,10 +134,15 @@ async def test_a_list_that_is_being_paid_stays_as_it_is_on_all_terminals(
 
 
 @pytest.mark.row("B4")
-@pytest.mark.parametrize("how", ["failed", "expired"])
-async def test_a_payment_that_comes_to_nothing_is_said_and_the_list_is_there(page: Page, hub: Store, how: str) -> None:
+@pytest.mark.parametrize("how", ["failed", "expired", "expired, meanwhile the page was closed"])
+async def test_a_payment_that_comes_to_nothing_is_said_and_the_list_is_there(
+    page: Page, hub: Store, address: str, how: str
+) -> None:
     await page.locator("#shop-pay").tap()
     await expect(page.locator("#paying")).to_be_visible()
+    how, _, closed = how.partition(",")
+    if closed:
+        await page.goto("about:blank")
     if how == "expired":
         hub.later(seconds=301)
         hub.tick()
@@ -145,6 +150,9 @@ async def test_a_payment_that_comes_to_nothing_is_said_and_the_list_is_there(pag
         (payment,) = hub.one("SELECT payment FROM payment")
         with hub.engine.transaction() as tx:
             hub.hub.payments.fail(tx, payment)
+    if closed:
+        await page.goto(address)
+        await page.locator("#to-shop").tap()
     await told(page, "お支払いは完了しませんでした")
     await expect(page.locator(f'[data-product="{BAG}"]')).to_be_visible()
     assert traced(hub, how)

@@ -137,10 +137,14 @@ async def test_the_exit_button_ends_it(page: Page) -> None:
     await expect(page.locator("#shop-empty")).to_be_visible()
 
 
-@pytest.mark.row("B4")
+@pytest.mark.row("B3", "B4")
 async def test_at_a_settlement_device_the_list_is_shown_as_a_code_and_paid_there(page: Page, address: str) -> None:
     await add(page, MUG)
     await page.locator("#till").tap()
+    await page.locator('#lines [name="more"]').tap()  # what it brings follows here too
+    await expect(page.locator("#promise")).to_contain_text("200円引きクーポン")
+    await expect(page.locator("#promise")).to_have_attribute("data-holds", "true")
+    await page.evaluate("scrollTo(0, 0)")
     await until(page, "document.getElementById('device-code').naturalWidth > 0")
     (code,) = [text for text in await read_code(page) if text.startswith("LIST:")]
     await shoot(page, "device")

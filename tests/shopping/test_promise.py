@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from hub.sale_shapes import SalePost
 from tests.hub.conftest import Store
 from tests.hub.test_grants import Exit, write
 from tests.shopping.conftest import BAG, BREAD, COLA, MUG, Phone
@@ -53,6 +54,27 @@ def test_registered_and_paid_on_the_terminal_brings_most(till: Till, store: Stor
         _, code = store.hub.purchases.exit_code(tx, payment.payment, 120)
     (decision,) = [m.data for m in store.scan(code, sale=payment.payment) if m.channel.name == "lane_decision"]
     assert decision.incentive.amount_minor == 30
+
+
+@pytest.mark.row("B4")
+async def test_the_list_promises_what_the_exit_gives_for_how_it_will_be_paid(
+    phone: Phone, till: Till, store: Store
+) -> None:
+    """Where nothing is paid on terminals, what a till brings; where it is, the code for the till says what that brings."""
+    write(store, TITLE + "by_paying = { settlement = 10, terminal = 30 }")
+    till.add(COLA)
+    assert promised(till) == ("30 yen off", 0)
+    customer = await phone.register()
+    await phone.post("/cart/add", {"command": "c-1", "product": COLA})
+    assert (await phone.get("/cart/device")).json()["promise"]["title"]["en"] == "10 yen off"
+    store.hub.payments._settings = store.hub.carts._settings = store.settings
+    assert promised(till) == ("10 yen off", 0)
+    row = store.one("SELECT cart, revision FROM cart WHERE customer = ?", customer)
+    post = SalePost(sale="T-1", amount_minor=150, currency="JPY", paid_on="settlement", cart=row[0], cart_revision=row[1])
+    with store.engine.transaction() as tx:
+        code = store.hub.settlement.post(tx, post, "pos-1").exit_code
+    (decision,) = [m.data for m in store.scan(code, sale="T-1") if m.channel.name == "lane_decision"]
+    assert decision.incentive.amount_minor == 10
 
 
 def test_her_own_reservation_does_not_take_the_promise_from_her(till: Till, store: Store) -> None:

@@ -9,9 +9,9 @@ const RETRY_MS = 600;
 const QUEUE_MAX = 20; // codes that were read while an answer was awaited
 
 export class Shop {
-  // `exit` hears of every state of the list.
-  constructor({ api, draw, exit }) {
-    Object.assign(this, { _api: api, _draw: draw, _exit: exit });
+  // `exit` hears of every state of the list. `memory` has kept() and keep().
+  constructor({ api, draw, exit, memory }) {
+    Object.assign(this, { _api: api, _draw: draw, _exit: exit, _memory: memory });
     this.clear();
   }
 
@@ -28,14 +28,21 @@ export class Shop {
     const changed = this.cart === null || cart.revision !== this.cart.revision;
     if (changed) this.sure = false;
     if (this.cart?.cart !== cart.cart || cart.state !== "open") this.device = null;
-    if (changed) this.lapsed = this.cart?.state === "paying" && cart.state === "open" && this.cart.payment !== this._stopped;
+    else if (changed && this.device !== null) this.showDevice(); // what it brings may be another coupon now
+    if (changed) this._hearPayment(cart);
     this.cart = cart;
     if (cart.state !== "paying") this.open = null;
     this._exit.hear(cart);
   }
 
-  // `lapsed`: a payment came to nothing, and not because she stopped it.
-  //
+  // `lapsed`: a payment came to nothing, and not because she stopped it; also while this page was closed.
+  _hearPayment(cart) {
+    const paying = paymentOf(this.cart) ?? this._memory.kept().paying ?? null;
+    this.lapsed = paying !== null && paying.cart === cart.cart && cart.state === "open" && paying.payment !== this._stopped;
+    const now = paymentOf(cart);
+    if (paying?.payment !== now?.payment) this._memory.keep({ paying: now });
+  }
+
   // The list that is worked on: none once it is paid and the exit is done, or cancelled.
   get stage() {
     const { cart } = this;
@@ -92,6 +99,18 @@ export class Shop {
     return this._do(() => this._api.shop("pay/cancel", { payment: this.cart.payment }));
   }
 
+  // The list's code for a settlement device, with what the exit will bring if it is paid there.
+  async showDevice() {
+    try {
+      this.device = await this._api.device();
+      Object.assign(this, { problem: null, away: false });
+    } catch (trouble) {
+      if (!(trouble instanceof Trouble)) throw trouble;
+      Object.assign(this, { device: null, problem: trouble.problems[0] ?? null, away: trouble.problems.length === 0 });
+    }
+    this._draw();
+  }
+
   simulate(outcome) {
     return this._do(() => this._api.shop("pay/simulate", { payment: this.cart.payment, outcome }));
   }
@@ -139,4 +158,8 @@ export class Shop {
     this.hear(cart);
     if (open !== undefined) this.open = open;
   }
+}
+
+function paymentOf(cart) {
+  return cart?.state === "paying" ? { cart: cart.cart, payment: cart.payment } : null;
 }

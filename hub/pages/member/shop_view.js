@@ -20,7 +20,7 @@ export class ShopView {
     set("shop-trouble", trouble);
     $("shop-list").hidden = paid;
     $("shop-exit").hidden = !paid;
-    const promise = stage !== "empty" && this._shop.device === null && !(paid && this._exit.readAt !== null) ? (cart.promise ?? null) : null;
+    const promise = this._promise(stage, cart);
     $("promise").hidden = promise === null;
     if (promise !== null) {
       set("promise-text", words.of(promise.text));
@@ -37,6 +37,13 @@ export class ShopView {
     this._bar(words, stage, cart, tab);
     this._paying(words, stage);
     this._till(words, stage);
+  }
+
+  // Of the code for the till: what the exit brings if she pays there.
+  _promise(stage, cart) {
+    const { device } = this._shop;
+    if (stage === "empty" || (stage === "paid" && this._exit.readAt !== null)) return null;
+    return (device === null ? cart : device).promise ?? null;
   }
 
   // --- the camera

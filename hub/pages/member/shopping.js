@@ -2,7 +2,6 @@
 
 import { $ } from "../shared/dom.js";
 import { Awake } from "../shared/awake.js";
-import { Trouble } from "./api.js";
 import { Camera } from "./camera.js";
 import { Exit } from "./exit.js";
 import { ExitView } from "./exit_view.js";
@@ -20,7 +19,7 @@ export class Shopping {
       api, memory, nfc,
       on: { draw, taken: (answer) => this.shop.take(answer), read: (cart) => this._read(cart, signals), used: on.refresh },
     });
-    this.shop = new Shop({ api, draw, exit: this.exit });
+    this.shop = new Shop({ api, draw, exit: this.exit, memory });
     this.scanner = new Scanner({ api, shop: this.shop, signals, draw, leaving: () => this.leaving, claimed: () => this.leaving && this.camera.stop() });
     this.camera = new Camera({ video: $("camera"), onCode: (text) => this.scanner.read(text), draw });
     this._view = new ShopView(this);
@@ -48,7 +47,7 @@ export class Shopping {
     this.scanner.clear();
     this.shop.clear();
     this._awake.release();
-    this._memory.keep({ exit: null }); // the next one here is not shown this one's code
+    this._memory.keep({ exit: null, paying: null }); // the next one here is not shown this one's code
   }
 
   // The store can't be reached, perhaps since before this page was loaded.
@@ -111,18 +110,9 @@ export class Shopping {
     on("exit-done", "click", () => this.exit.leave(shop.cart));
   }
 
-  // The list's code for a settlement device.
   async _device() {
     this.camera.stop();
-    const { shop } = this;
-    try {
-      shop.device = await this._api.device();
-      Object.assign(shop, { problem: null, away: false });
-    } catch (trouble) {
-      if (!(trouble instanceof Trouble)) throw trouble;
-      Object.assign(shop, { problem: trouble.problems[0] ?? null, away: trouble.problems.length === 0 });
-    }
+    await this.shop.showDevice();
     scrollTo(0, 0);
-    this._on.draw();
   }
 }
