@@ -91,7 +91,8 @@ class LaneSettings(Section):
     """What the lane does with a valid, unused code when the hub does not answer within `decide_s`."""
     decide_s: Seconds = 2.0
     print_patience_s: Seconds = 12.0
-    gate_patience_s: Seconds = 15.0
+    gate_patience_s: Seconds = 10.0
+    """So long the gate is told to open for who stands there, before a clerk is called; then her code is free again."""
     show_s: Seconds = 20.0
     """How long a coupon's code stands on the display for her terminal's camera, before the gate opens all the same."""
     trouble_s: Seconds = 20.0

@@ -87,7 +87,7 @@ class GateCore:
             *(self._through_open(image, now) if went and not first else ()),
             *passages,
             *self._walk(image, now),
-            *_unused(known, image, went, now),
+            *_unused(known, image, went, now, missed=first),
         ]
 
     def _through_open(self, image: GateImage, now: float) -> list[GateEvent]:
@@ -196,14 +196,14 @@ def _owners(known: GateCounters, image: GateImage, new: dict[str, int]) -> dict[
     return owners
 
 
-def _unused(known: GateCounters, image: GateImage, went: list[Passage], now: float) -> list[GateEvent]:
+def _unused(known: GateCounters, image: GateImage, went: list[Passage], now: float, *, missed: bool) -> list[GateEvent]:
     """Open commands that ended without their passage."""
     events: list[GateEvent] = []
     same = image.opening_seq == known.opening_seq
     used = {passage.command_seq for passage in went}
     if not same and known.outcome == Outcome.WAITING and known.opening_seq not in used:
-        events.append(NotPassed(t=now, command_seq=known.opening_seq, why=Outcome.NOBODY))
+        events.append(NotPassed(t=now, command_seq=known.opening_seq, why=Outcome.NOBODY, missed=missed))
     over = image.outcome in (Outcome.NOBODY, Outcome.CLOSED_BY_COMMAND, Outcome.CUT_OFF)
     if over and not (same and known.outcome == image.outcome):
-        events.append(NotPassed(t=now, command_seq=image.opening_seq, why=image.outcome))
+        events.append(NotPassed(t=now, command_seq=image.opening_seq, why=image.outcome, missed=missed))
     return events

@@ -60,10 +60,11 @@ class Passage(GateEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotPassed(GateEvent):
-    """Nobody used the open command `command_seq`; `why` says how it ended."""
+    """Nobody used the open command `command_seq`; `why` says how it ended. `missed`: that was while nobody was reading."""
 
     command_seq: int
     why: Outcome
+    missed: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

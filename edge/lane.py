@@ -21,6 +21,9 @@ Rules (rows B12, C2, C3, C4; design "A lane"):
   dealt with the number and did not open (refused, or older than another one) a new number is tried. After
   `gate_patience_s` a clerk is called. The passage sensor is the evidence of an exit, not the command; a lane without a gate
   has no sensor, there the exit is taken for granted.
+- A gate that was at fault opens by itself only while she surely stands there: it was watched all the time, nobody left
+  meanwhile, no other code was read, and it is no longer than `gate_patience_s` ago. After that, and after a time without power
+  of more than `there_s`, her code is free: held up again, it opens (decision 21).
 - Transactions that ended without the gate's word are remembered, the newest 32: their passage may be told late.
 - A fire alarm ends whatever is going on as released: the gate is open for everybody.
 
@@ -31,13 +34,14 @@ transaction and acts after its commit: so a lane that loses power goes on where 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
-from contract.payloads import LaneDecision, LaneOpened, LanePassage, LanePrinted, LaneShown
+from contract.payloads import LaneDecision, LanePassage
+from edge.lane_ends import idle, interrupted, let_go, opened, passage, printed, shown, unheard
 from edge.lane_types import (
-    ENDED_MAX,
     MAX_COMMAND,
     Action,
+    AnotherCode,
     CallClerk,
     CodeAccepted,
     CodeUsed,
@@ -89,6 +93,8 @@ def step(lane: Lane, event: Event, now: float, policy: LanePolicy) -> Next:
             return _passed(lane, event)
         case NobodyPassed():
             return _nobody(lane, event, now, policy)
+        case AnotherCode():
+            return _another(lane)
         case CodeUsed():
             return _gone(lane) if lane.code == event.code else (lane, ())
         case FireAlarm():
@@ -97,8 +103,12 @@ def step(lane: Lane, event: Event, now: float, policy: LanePolicy) -> Next:
             return _tick(lane, now, policy)
 
 
-def resume(lane: Lane, now: float, policy: LanePolicy) -> Next:
-    """Go on after a restart with a lane as it was stored. Time limits begin anew."""
+def resume(lane: Lane, now: float, policy: LanePolicy, away_s: float | None = 0.0) -> Next:
+    """Go on after a restart with a lane as it was stored `away_s` ago; None: nobody knows when. Time limits begin anew."""
+    if lane.phase not in (Phase.IDLE, Phase.OPEN) and not (away_s is not None and 0 <= away_s <= policy.there_s):
+        lane = replace(lane, gone=True)
+        if not (lane.phase is Phase.PRINTING and lane.sent):  # what became of a paper is still to be learnt
+            return let_go(lane, "nothing was heard of this lane for too long: she may have gone")
     match lane.phase:
         case Phase.DECIDING:
             return replace(lane, deadline=now + policy.decide_s), ()
@@ -115,17 +125,6 @@ def resume(lane: Lane, now: float, policy: LanePolicy) -> Next:
             return replace(lane, deadline=now + lane.open_s + policy.open_grace_s), ()
         case _:
             return idle(lane), ()
-
-
-def idle(lane: Lane) -> Lane:
-    """The lane is ready for the next code; the number of its last open command stays, and what may be told late."""
-    return Lane(command=lane.command, ended=lane.ended)
-
-
-def _unheard(lane: Lane) -> Lane:
-    """Idle, after a transaction in which the gate was told to open and its word on the passage is missing."""
-    ended = Ended(lane.command, lane.scan, lane.code, lane.offline)
-    return replace(idle(lane), ended=(*lane.ended, ended)[-ENDED_MAX:])
 
 
 def _code(lane: Lane, event: CodeAccepted, now: float, policy: LanePolicy) -> Next:
@@ -154,7 +153,7 @@ def _decided(lane: Lane, event: Decided, now: float, policy: LanePolicy) -> Next
         case "display" if policy.display:
             return replace(lane, phase=Phase.SHOWING, deadline=now + policy.show_s), known
         case "display":
-            return _open(lane, now, policy, *known, _shown(lane, "unread", "this lane has no display"))
+            return _open(lane, now, policy, *known, shown(lane, "unread", "this lane has no display"))
         case _:
             return _open(lane, now, policy, *known)
 
@@ -175,15 +174,13 @@ def _read(lane: Lane, event: ReadFromDisplay, now: float, policy: LanePolicy) ->
         or (event.scan, event.coupon) != (lane.scan, incentive.coupon)
     ):
         return lane, (Ignored("read_of_another_time"),)
-    return _open(lane, now, policy, _shown(lane, "read", ""))
-
-
-def _shown(lane: Lane, outcome: Literal["read", "unread"], detail: str) -> Say:
-    assert lane.incentive is not None
-    return Say("lane_shown", LaneShown(scan=lane.scan, coupon=lane.incentive.coupon, outcome=outcome, detail=detail))
+    return _open(lane, now, policy, shown(lane, "read", ""))
 
 
 def _open(lane: Lane, now: float, policy: LanePolicy, *said: Action) -> Next:
+    if lane.gone:
+        after, told = let_go(replace(lane, sent=False), "she may have gone meanwhile")
+        return after, (*said, *told)
     lane = replace(lane, phase=Phase.OPENING, command=lane.command % MAX_COMMAND + 1, deadline=now + policy.gate_patience_s,
                    print_deadline=None)  # fmt: skip
     return lane, (*said, Open(lane.command, lane.open_s))
@@ -202,43 +199,34 @@ def _print_ended(lane: Lane, event: PrintEnded, now: float, policy: LanePolicy) 
     patient = lane.print_deadline is not None and now < lane.print_deadline
     match event.outcome:
         case "printed":
-            return _open(lane, now, policy, _printed(lane, "printed", event.detail))
+            return _open(lane, now, policy, printed(lane, "printed", event.detail))
+        case "not_printed" if lane.gone:
+            return _open(lane, now, policy)  # she gets it on paper when she comes again
         case "not_printed" if patient and lane.attempt < policy.print_attempts:
             reprint = lane.reprint or (lane.sent and event.reached)
             lane = replace(lane, attempt=lane.attempt + 1, sent=False, cut_before=None, reprint=reprint)
             return lane, (Print(lane.job, incentive, lane.attempt, reprint),)
         case "not_printed":
-            return _open(lane, now, policy, _printed(lane, "failed", event.detail))
+            return _open(lane, now, policy, printed(lane, "failed", event.detail))
         case _ if patient:
             return lane, (FindOut(lane.job, lane.cut_before),)
         case _:
-            return _open(lane, now, policy, _printed(lane, "unknown", event.detail))
-
-
-def _printed(lane: Lane, outcome: Literal["printed", "unknown", "failed"], detail: str) -> Say:
-    assert lane.incentive is not None
-    data = LanePrinted(
-        scan=lane.scan, coupon=lane.incentive.coupon, outcome=outcome, attempts=lane.attempt, detail=detail[:500]
-    )
-    return Say("lane_printed", data)
+            return _open(lane, now, policy, printed(lane, "unknown", event.detail))
 
 
 def _gate_took(lane: Lane, event: GateTook, now: float, policy: LanePolicy) -> Next:
     if lane.phase is not Phase.OPENING or event.command != lane.command:
         return lane, (Ignored("gate_answer_of_another_time"),)
     if not policy.gate:
-        passed = _passage(lane, "passed", detail="this lane has no gate")
-        return idle(lane), (_opened(lane), HoldCode(lane.code, held=True), passed)
-    return replace(lane, phase=Phase.OPEN, deadline=now + lane.open_s + policy.open_grace_s), (_opened(lane),)
-
-
-def _opened(lane: Lane) -> Say:
-    return Say("lane_opened", LaneOpened(scan=lane.scan, command=lane.command, offline=lane.offline))
+        passed = passage(lane, "passed", detail="this lane has no gate")
+        return idle(lane), (opened(lane), HoldCode(lane.code, held=True), passed)
+    return replace(lane, phase=Phase.OPEN, deadline=now + lane.open_s + policy.open_grace_s), (opened(lane),)
 
 
 def _gate_refused(lane: Lane, event: GateRefused) -> Next:
     if lane.phase is not Phase.OPENING or event.command != lane.command:
         return lane, (Ignored("gate_answer_of_another_time"),)
+    lane = replace(lane, trouble=True)
     if event.dealt_with:
         lane = replace(lane, command=event.dealt_with % MAX_COMMAND + 1)
     return lane, (Open(lane.command, lane.open_s),)  # the caller waits before it repeats; `deadline` ends it
@@ -247,11 +235,15 @@ def _gate_refused(lane: Lane, event: GateRefused) -> Next:
 def _passed(lane: Lane, event: Passed) -> Next:
     if lane.phase in (Phase.OPENING, Phase.OPEN) and event.command == lane.command:
         # A passage proves that the gate took the command, even if its answer was lost or came while we were down.
-        late = (_opened(lane),) if lane.phase is Phase.OPENING else ()
-        return idle(lane), (*late, HoldCode(lane.code, held=True), _passage(lane, "passed", direction=event.direction))
+        late = (opened(lane),) if lane.phase is Phase.OPENING else ()
+        return idle(lane), (*late, HoldCode(lane.code, held=True), passage(lane, "passed", direction=event.direction))
     ended = _unheard_of(lane, event.command)
     if ended is None:
-        return lane, (Say("lane_passage", LanePassage(outcome="passed", direction=event.direction)),)
+        somebody = Say("lane_passage", LanePassage(outcome="passed", direction=event.direction))
+        if lane.phase is Phase.OPENING and lane.trouble and event.direction == "exit":
+            after, ends = let_go(lane, "somebody left while the gate did not open for her")
+            return after, (somebody, *ends)
+        return lane, (somebody,)
     told = LanePassage(
         scan=ended.scan, outcome="passed", direction=event.direction, offline=ended.offline, detail="told late"
     )
@@ -261,9 +253,15 @@ def _passed(lane: Lane, event: Passed) -> Next:
 
 def _gone(lane: Lane, *actions: Action) -> Next:
     """The code was held up again, and then its holder left by an opening before: nothing is to be opened for it any more."""
-    after = _unheard(lane) if lane.phase in (Phase.OPENING, Phase.OPEN) else idle(lane)
-    told = _interrupted(lane, "its holder left by an earlier opening")
-    return after, (*actions, *told, _passage(lane, "not_passed", detail="its holder left by an earlier opening"))
+    after = unheard(lane) if lane.phase in (Phase.OPENING, Phase.OPEN) else idle(lane)
+    told = interrupted(lane, "its holder left by an earlier opening")
+    return after, (*actions, *told, passage(lane, "not_passed", detail="its holder left by an earlier opening"))
+
+
+def _another(lane: Lane) -> Next:
+    if lane.phase is not Phase.OPENING or not lane.trouble:
+        return lane, (Ignored("scans_while_busy"),)
+    return let_go(lane, "somebody else stands there now")
 
 
 def _unheard_of(lane: Lane, command: int | None) -> Ended | None:
@@ -274,15 +272,11 @@ def _without(lane: Lane, ended: Ended) -> Lane:
     return replace(lane, ended=tuple(each for each in lane.ended if each is not ended))
 
 
-def _passage(lane: Lane, outcome: Literal["passed", "not_passed", "fault", "fire_open"], **more: Any) -> Say:
-    return Say("lane_passage", LanePassage(scan=lane.scan, outcome=outcome, offline=lane.offline, **more))
-
-
 def _nobody(lane: Lane, event: NobodyPassed, now: float, policy: LanePolicy) -> Next:
     if lane.phase in (Phase.OPENING, Phase.OPEN) and event.command == lane.command:
-        if event.cut_off and lane.reopened < policy.reopen_max:
-            return _open(replace(lane, reopened=lane.reopened + 1), now, policy)
-        return idle(lane), (_passage(lane, "not_passed"), HoldCode(lane.code, held=False))
+        if event.cut_off and not event.missed and lane.reopened < policy.reopen_max:
+            return _open(replace(lane, reopened=lane.reopened + 1, trouble=True), now, policy)
+        return idle(lane), (passage(lane, "not_passed"), HoldCode(lane.code, held=False))
     if (ended := _unheard_of(lane, event.command)) is not None:
         return _without(lane, ended), (HoldCode(ended.code, held=False),)
     return lane, (Ignored("gate_event_of_another_time"),)
@@ -291,45 +285,38 @@ def _nobody(lane: Lane, event: NobodyPassed, now: float, policy: LanePolicy) -> 
 def _fire(lane: Lane) -> Next:
     if lane.phase is Phase.IDLE:
         return lane, ()
-    after = _unheard(lane) if lane.phase in (Phase.OPENING, Phase.OPEN) else idle(lane)
-    told = _interrupted(lane, "the fire alarm came")
-    return after, (*told, _passage(lane, "fire_open"), HoldCode(lane.code, held=False))
-
-
-def _interrupted(lane: Lane, why: str) -> tuple[Action, ...]:
-    """A transaction ends while paper may be coming out: the hub must not have the coupon printed a second time."""
-    if lane.phase is Phase.SHOWING:
-        return (_shown(lane, "unread", why),)
-    return (_printed(lane, "unknown", why),) if lane.phase is Phase.PRINTING and lane.sent else ()
+    after = unheard(lane) if lane.phase in (Phase.OPENING, Phase.OPEN) else idle(lane)
+    told = interrupted(lane, "the fire alarm came")
+    return after, (*told, passage(lane, "fire_open"), HoldCode(lane.code, held=False))
 
 
 def _tick(lane: Lane, now: float, policy: LanePolicy) -> Next:
     if lane.phase is Phase.PRINTING and lane.print_deadline is not None and now >= lane.print_deadline:
         outcome: Literal["unknown", "failed"] = "unknown" if lane.sent else "failed"
         detail = f"no confirmed paper within {policy.print_patience_s:g} s"
-        return _open(lane, now, policy, _printed(lane, outcome, detail))
+        return _open(lane, now, policy, printed(lane, outcome, detail))
     if lane.deadline is None or now < lane.deadline:
         return lane, ()
     match lane.phase:
         case Phase.DECIDING if lane.asks:
-            told = _passage(lane, "not_passed", detail="only the hub knows numbers, and it does not answer")
+            told = passage(lane, "not_passed", detail="only the hub knows numbers, and it does not answer")
             return idle(lane), (told, HoldCode(lane.code, held=False), Refer("digits_offline"))
         case Phase.DECIDING if policy.offline == "open":
             return _open(replace(lane, offline=True, open_s=policy.offline_open_s), now, policy)
         case Phase.DECIDING:
             detail = "the hub does not answer and this lane may not open by itself"
-            told = _passage(lane, "not_passed", detail=detail)  # the hub may have reserved something all the same
+            told = passage(lane, "not_passed", detail=detail)  # the hub may have reserved something all the same
             return idle(lane), (told, HoldCode(lane.code, held=False), CallClerk("no_decision", detail))
         case Phase.SHOWING:
-            return _open(lane, now, policy, _shown(lane, "unread", f"not read within {policy.show_s:g} s"))
+            return _open(lane, now, policy, shown(lane, "unread", f"not read within {policy.show_s:g} s"))
         case Phase.OPENING:
             detail = "the gate does not take the open command"
-            told = _passage(lane, "fault", detail=detail)
-            return _unheard(lane), (told, HoldCode(lane.code, held=False), CallClerk("gate", detail))
+            told = passage(lane, "fault", detail=detail)
+            return unheard(lane), (told, HoldCode(lane.code, held=False), CallClerk("gate", detail))
         case Phase.OPEN:
             # The customer was let through and may be gone: the code stays used until the gate tells otherwise.
             detail = "the gate fell silent while it was open"
-            return _unheard(lane), (_passage(lane, "not_passed", detail=detail), CallClerk("stuck", detail))
+            return unheard(lane), (passage(lane, "not_passed", detail=detail), CallClerk("stuck", detail))
         case _:
             return lane, ()
 

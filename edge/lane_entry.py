@@ -48,6 +48,14 @@ class LaneEntry:
         else:
             self._code(text, by, t)
 
+    def is_another(self, text: str, code: str) -> bool:
+        """Whether this is a code that opens, and not that one. Nobody is told of it."""
+        try:
+            claims = self._keys.verify(text, self._node.engine.utc())
+        except ExitCodeError:
+            return False
+        return claims.code_id != code and not self._store.is_used(claims.code_id)
+
     def _code(self, text: str, by: By, t: float) -> None:
         engine = self._node.engine
         try:

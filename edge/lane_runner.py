@@ -158,9 +158,10 @@ class LaneRunner(LaneInbox):
         """Once, before anything else: a decision may come before the loop has begun."""
         if self._resumed:
             return
-        self._store.save_lane(self.id, self.lane)
+        away_s = self._store.lane_away_s(self.id, tx.utc)
+        self._store.save_lane(self.id, self.lane, tx.utc)
         self.desk.resume(tx.now)
-        lane, actions = resume(self.lane, tx.now, self.policy)
+        lane, actions = resume(self.lane, tx.now, self.policy, away_s)
         self._become(lane, actions, tx)
         self._resumed = True
         tx.on_rollback(self._not_resumed)
@@ -212,7 +213,11 @@ class LaneRunner(LaneInbox):
     def _scanned(self, item: Scanned) -> None:
         if self._node.engine.clock.monotonic() - item.t > STALE_S:
             self.counters["stale_scans"] += 1
-        elif self.lane.phase is not core.Phase.IDLE:
+            return
+        if self.lane.trouble and self._entry.is_another(item.text, self.lane.code):
+            with self._node.transaction() as tx:
+                self._apply(core.AnotherCode(), tx)
+        if self.lane.phase is not core.Phase.IDLE:
             self.counters["scans_while_busy"] += 1
         else:
             self._entry.read(item.text, item.by, item.t)
@@ -237,7 +242,7 @@ class LaneRunner(LaneInbox):
             case gate.Passage():
                 self._apply(core.Passed(event.direction, event.command_seq), tx)
             case gate.NotPassed():
-                self._apply(core.NobodyPassed(event.command_seq, event.why is Outcome.CUT_OFF), tx)
+                self._apply(core.NobodyPassed(event.command_seq, event.why is Outcome.CUT_OFF, event.missed), tx)
             case gate.FireAlarm(on=True):
                 self._apply(core.FireAlarm(), tx)
             case gate.Intrusion():
@@ -323,7 +328,7 @@ class LaneRunner(LaneInbox):
             lane = replace(lane, cause=cause)
         if lane != before:
             self.lane = lane
-            self._store.save_lane(self.id, lane)
+            self._store.save_lane(self.id, lane, tx.utc)
         self._wake.set()  # the loop looks at the new deadline: a decision changes it from outside the loop
 
     def _restore(self, before: core.Lane) -> None:

@@ -44,7 +44,10 @@ class LanePolicy:
     """Whether a display hangs at the lane that can show a coupon's code."""
     show_s: float = 20.0
     """So long the code stands there for her terminal's camera, before the gate opens without its having been read."""
-    gate_patience_s: float = 15.0
+    there_s: float = 10.0
+    """So long she is taken to stand where she was seen last: after a longer fault nothing opens by itself any more."""
+    gate_patience_s: float = 10.0
+    """So long the gate is told to open, before a clerk is called: no longer than she surely stands there."""
     open_grace_s: float = 5.0
     """The gate itself ends a passage that nobody uses; this much later the lane does, if the gate stays silent."""
     offline_open_s: float = 8.0
@@ -89,6 +92,10 @@ class Lane:
     """Number of the newest open command of this lane; grows for ever."""
     open_s: float = 8.0
     reopened: int = 0
+    trouble: bool = False
+    """The gate has refused the command or was not reached, or cut a passage off, in this transaction."""
+    gone: bool = False
+    """She was seen last too long ago: nothing opens for her but her code, held up again."""
     offline: bool = False
     asks: bool = False
     """The customer has typed a number. Only the hub knows what it stands for: the lane never opens for it by itself."""
@@ -179,10 +186,12 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class NobodyPassed:
-    """`cut_off`: the gate lost its power while it was open, the customer may still stand there."""
+    """`cut_off`: a fault or a loss of power closed the gate before her. `missed`: nobody was reading the gate then; it may have
+    stood free, and she may have gone."""
 
     command: int
     cut_off: bool = False
+    missed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +199,11 @@ class CodeUsed:
     """Somebody has passed with this code at another lane of the same agent."""
 
     code: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnotherCode:
+    """A good code, and not that of the transaction, was read while the lane was busy: somebody else stands there now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +217,8 @@ class Tick:
 
 
 Event = (
-    CodeAccepted
+    AnotherCode
+    | CodeAccepted
     | CodeUsed
     | Decided
     | PrintSent

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import structlog
 
@@ -38,6 +39,8 @@ MIGRATIONS: tuple[Migration, ...] = (
     ),
     # Calls for a clerk that are open, and how many there have been.
     ("edge-3", "CREATE TABLE lane_call (lane TEXT PRIMARY KEY, calls TEXT NOT NULL) WITHOUT ROWID"),
+    # When a lane's state was stored, and since which start of the machine.
+    ("edge-4", "ALTER TABLE lane ADD COLUMN stored TEXT"),
 )
 USED_KEPT = timedelta(days=2)
 """A used code is remembered this long after it expired: longer than any clock that is not set can be behind after a start."""
@@ -45,6 +48,17 @@ USED_KEPT = timedelta(days=2)
 
 PASSED = 2
 """`used_code.held`: 0 free, 1 a transaction has it, 2 somebody has passed with it."""
+
+
+def _boot() -> str:
+    """Which start of this machine it is."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return "unknown"
+
+
+_BOOT = _boot()
 
 
 class EdgeStore:
@@ -65,11 +79,19 @@ class EdgeStore:
             log.error("the stored state of a lane is damaged, it begins anew", lane=lane, error=repr(error))
             return None, None
 
-    def save_lane(self, lane: str, state: Lane) -> None:
+    def save_lane(self, lane: str, state: Lane, utc: datetime) -> None:
         self._db.execute(
-            "INSERT INTO lane (id, state) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state",
-            (lane, to_json(state)),
+            "INSERT INTO lane (id, state, stored) VALUES (?, ?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET state = excluded.state, stored = excluded.stored",
+            (lane, to_json(state), f"{_BOOT} {utc.isoformat()}"),
         )
+
+    def lane_away_s(self, lane: str, utc: datetime) -> float | None:
+        """How long ago the state of a lane was stored. None when no clock can tell: the machine was started since, and a Pi's
+        clock stands still without power."""
+        row = self._db.execute("SELECT stored FROM lane WHERE id = ?", (lane,)).fetchone()
+        boot, _, stored = (row[0] or "").partition(" ") if row is not None else ("", "", "")
+        return (utc - datetime.fromisoformat(stored)).total_seconds() if stored and boot == _BOOT else None
 
     def save_gate(self, lane: str, counters: GateCounters) -> None:
         self._db.execute("UPDATE lane SET gate = ? WHERE id = ?", (json.dumps(asdict(counters)), lane))

@@ -11,7 +11,18 @@ from typing import Literal
 
 from contract.payloads import Bilingual, LaneDecision, LaneScreen
 from edge.lane_refusals import Refused
-from edge.lane_types import Decided, Event, FireAlarm, GateTook, Lane, NobodyPassed, Passed, Phase, PrintEnded
+from edge.lane_types import (
+    AnotherCode,
+    Decided,
+    Event,
+    FireAlarm,
+    GateTook,
+    Lane,
+    NobodyPassed,
+    Passed,
+    Phase,
+    PrintEnded,
+)
 
 THANKS_S = 6.0
 """Where nothing opens, thanks stand so long after the end."""
@@ -20,8 +31,9 @@ REFUSED_S = 8.0
 CLERK_S = 20.0
 """So long a lane that gave up on its customer points at a clerk, also when nobody took the call."""
 
-Ended = Literal["", "passed", "let_go", "nobody", "fire", "no_decision", "gate_fault"]
-"""How the newest transaction ended. `let_go`: the lane has no gate. `gate_fault`: the gate fell silent or did not open."""
+Ended = Literal["", "passed", "let_go", "nobody", "again", "fire", "no_decision", "gate_fault"]
+"""How the newest transaction ended. `let_go`: the lane has no gate. `again`: a fault cut it off, and her code opens once more.
+`gate_fault`: the gate fell silent or did not open."""
 Paper = Literal["", "printed", "not_printed"]
 
 
@@ -78,12 +90,14 @@ def _with(memory: Memory, decision: LaneDecision, now: float) -> Memory:
 def _end(phase: Phase, happened: Event) -> Ended:
     match happened:
         case Passed():
-            return "passed"
+            return "passed" if happened.command is not None else "again"
         case GateTook():
             return "let_go"
         case FireAlarm():
             return "fire"
         case NobodyPassed():
+            return "again" if happened.cut_off else "nobody"
+        case AnotherCode():
             return "nobody"
         case _ if phase is Phase.DECIDING:
             return "no_decision"
@@ -105,5 +119,7 @@ def _stands(memory: Memory, now: float) -> bool:
     """Whether the end of a transaction is still to be seen."""
     if memory.refused:
         return now - memory.at < REFUSED_S
-    patience_s = {"let_go": THANKS_S, "no_decision": CLERK_S, "gate_fault": CLERK_S}.get(memory.ended, 0.0)
+    patience_s = {"let_go": THANKS_S, "no_decision": CLERK_S, "gate_fault": CLERK_S, "again": CLERK_S}.get(
+        memory.ended, 0.0
+    )
     return now - memory.at < patience_s

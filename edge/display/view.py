@@ -161,6 +161,8 @@ def _idle(memory: Memory, devices: Devices, call: Call | None) -> _Shown:
             head = memory.thanks or words.THANKS
             say = (head, _taken(memory))
             return _Shown("thanks", "good", head, (*_brought(memory), ("do", words.AGAIN)), "good", say)
+        case "gate_fault" if call is None and devices.gate and devices.reader:
+            return _again()  # it works again, and nobody is called any more
         case "no_decision" | "gate_fault":
             why = words.NO_DECISION if memory.ended == "no_decision" else words.GATE_STUCK
             return _clerk(call or Call(memory.ended, "nobody"), why)
@@ -171,7 +173,14 @@ def _idle(memory: Memory, devices: Devices, call: Call | None) -> _Shown:
         return _clerk(call, _STILL_THERE[call.reason])
     if devices.reader is None or devices.gate is None:
         return _Shown("starting", "calm", words.STARTING)
-    return _waiting(devices)
+    return _again() if memory.ended == "again" and devices.reader else _waiting(devices)
+
+
+def _again() -> _Shown:
+    """A fault came between: what she has held up opens once more."""
+    return _Shown(
+        "waiting", "calm", words.HOLD_AGAIN, (("do", words.STILL_GOOD),), "read", (words.HOLD_AGAIN,), "again"
+    )
 
 
 def _waiting(devices: Devices) -> _Shown:

@@ -11,6 +11,8 @@ def _say(ja: str, en: str) -> Bilingual:
 
 STARTING = _say("準備しています", "Getting ready")
 WAITING = _say("退店コードを読取部にかざしてください", "Please hold your exit code over the reader")
+HOLD_AGAIN = _say("もう一度、退店コードをかざしてください", "Please hold your exit code over the reader again")
+STILL_GOOD = _say("コードはまだお使いいただけます", "Your code is still good")
 TOUCH = _say("スマートフォンを読取部にタッチしてください", "Please touch the reader with your phone")
 TYPE = _say("退店コードの番号を入力してください", "Please type the number of your exit code")
 OR_TYPE = _say("番号の入力もできます", "Or type its number")

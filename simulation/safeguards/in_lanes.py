@@ -40,7 +40,7 @@ def no_list_of_used_codes() -> AbstractContextManager[Any]:
 
 
 def lane_state_in_memory_only() -> AbstractContextManager[Any]:
-    return patch.object(EdgeStore, "save_lane", lambda self, lane, state: None)  # noqa: ARG005
+    return patch.object(EdgeStore, "save_lane", lambda self, lane, state, utc: None)  # noqa: ARG005
 
 
 def gate_counters_in_memory_only() -> AbstractContextManager[Any]:
@@ -63,7 +63,7 @@ def opening_taken_for_passing() -> AbstractContextManager[Any]:
 
 
 def only_the_last_silent_transaction() -> AbstractContextManager[Any]:
-    return patch("edge.lane.ENDED_MAX", 1)
+    return patch("edge.lane_ends.ENDED_MAX", 1)
 
 
 def no_patience_with_paper() -> AbstractContextManager[Any]:
@@ -91,8 +91,8 @@ def paper_not_noted_before_it_is_begun() -> AbstractContextManager[Any]:
 
 
 def interrupted_paper_not_told() -> AbstractContextManager[Any]:
-    return patch("edge.lane._interrupted", lambda lane, why: ())  # noqa: ARG005
+    return patch("edge.lane.interrupted", lambda lane, why: ())  # noqa: ARG005
 
 
 def nothing_goes_on_after_a_restart() -> AbstractContextManager[Any]:
-    return patch("edge.lane_runner.resume", lambda lane, now, policy: (edge.lane.idle(lane), ()))  # noqa: ARG005
+    return patch("edge.lane_runner.resume", lambda lane, now, policy, away_s: (edge.lane.idle(lane), ()))  # noqa: ARG005

@@ -266,6 +266,16 @@ def test_a_board_that_restarts_says_so_and_its_opening_is_cut_off():
     assert NotPassed(t=2.0, command_seq=7, why=Outcome.CUT_OFF) in events
 
 
+def test_an_end_while_nobody_was_reading_says_so():
+    core = GateCore()
+    play([REST, opening(7)], core)
+    core.offline()
+    dark = core.update(opening(7, BoardState.CLOSED, outcome=Outcome.CUT_OFF, boots=2), 9.0)
+    assert [event.missed for event in dark if isinstance(event, NotPassed)] == [True]
+    seen = play([REST, opening(7), opening(7, BoardState.FAULT, outcome=Outcome.CUT_OFF, fault=3)])
+    assert [event.missed for event in seen if isinstance(event, NotPassed)] == [False]
+
+
 def test_another_board_starts_counting_anew():
     core = GateCore()
     play([replace(REST, exits=4_000)], core)

@@ -87,6 +87,10 @@ class Play:
     def nobody(self) -> Play:
         return self.does(NobodyPassed(self.lane.command))
 
+    def cut_off(self) -> Play:
+        """The board was dark, and her passage did not happen."""
+        return self.does(NobodyPassed(self.lane.command, cut_off=True, missed=True))
+
     def alarm(self) -> Play:
         return self.does(FireAlarm())
 
@@ -108,6 +112,7 @@ WAYS = {
     "open, read": lambda play: play.scanned().decided(give="display").read().opened(),
     "passed": lambda play: play.scanned().decided(give=None).opened().passed(),
     "nobody passed": lambda play: play.scanned().decided(give=None).opened().nobody(),
+    "cut off": lambda play: play.scanned().decided(give=None).opened().cut_off(),
     "refused": lambda play: play.scanned().decided(outcome="refuse", reason="already_used"),
     "gate fault": lambda play: play.scanned().decided(give=None).timed_out(),
 }

@@ -39,7 +39,7 @@ def test_what_is_personal_is_forgotten_after_name_s_in_every_phase(way: str, nam
     assert forget(kept, play.at + name_s + 100, name_s) == kept
 
 
-@pytest.mark.parametrize("way", ["passed", "nobody passed", "refused", "gate fault"])
+@pytest.mark.parametrize("way", ["passed", "nobody passed", "cut off", "refused", "gate fault"])
 def test_of_a_customer_who_has_gone_nothing_is_left(way: str) -> None:
     play: Play = WAYS[way](Play())
     assert forget(play.memory, play.at + max(THANKS_S, REFUSED_S, CLERK_S), 60.0) == Memory(turn=1)
@@ -73,7 +73,7 @@ def test_an_attempt_that_failed_is_not_yet_the_end_of_the_paper() -> None:
 
 @pytest.mark.parametrize(
     ("way", "ended"),
-    [("passed", "passed"), ("nobody passed", "nobody"), ("gate fault", "gate_fault")],
+    [("passed", "passed"), ("nobody passed", "nobody"), ("cut off", "again"), ("gate fault", "gate_fault")],
 )
 def test_how_it_ended(way: str, ended: str) -> None:
     assert WAYS[way](Play()).memory.ended == ended

@@ -32,7 +32,7 @@ DEVICES = [
 ]
 ENDS = {"idle": "waiting", "deciding": "reading", "printing": "printing", "showing": "coupon", "opening": "opening",
         "opening, printed": "opening", "open": "pass", "open, printed": "pass", "open, read": "pass", "passed": "waiting",
-        "nobody passed": "waiting", "refused": "refused", "gate fault": "clerk"}  # fmt: skip
+        "nobody passed": "waiting", "cut off": "waiting", "refused": "refused", "gate fault": "waiting"}  # fmt: skip
 
 
 def seen(
@@ -262,6 +262,18 @@ def test_a_gate_that_does_not_open_calls_a_clerk_and_says_so_to_who_stands_there
     assert seen(play, Devices(gate=False))["head"] == words.CLERK.model_dump()
     assert seen(play, Devices(gate=False), Call("gate"))["head"] == words.CALLED.model_dump()
     assert seen(play.after(20), Devices(gate=False), Call("gate"))["screen"] == "out_of_order"
+
+
+@pytest.mark.row("B12")
+@pytest.mark.parametrize("way", ["gate fault", "cut off"])
+def test_when_the_gate_works_again_her_code_is_asked_for_again(way: str) -> None:
+    play: Play = WAYS[way](Play())
+    shown = seen(play)
+    assert (shown["screen"], shown["head"], shown["lines"][0]["text"]) == (
+        "waiting", words.HOLD_AGAIN.model_dump(), words.STILL_GOOD.model_dump())  # fmt: skip
+    assert seen(play, Devices(gate=False))["screen"] in ("clerk", "out_of_order")
+    assert seen(play, call=Call("gate", "coming"))["head"] == words.COMING.model_dump()
+    assert seen(play.after(20.0))["head"] == words.WAITING.model_dump()
 
 
 def test_thanks_where_nothing_opens() -> None:

@@ -16,6 +16,7 @@ from contract.access import Principal
 from contract.envelope import Message, decode
 from contract.exit_code import ExitClaims, issue, key_id, new_code_id, public_text
 from contract.messages import Role
+from delivery.clock import Clock
 from delivery.engine import Engine
 from delivery.journal import Journal
 from delivery.link import Address
@@ -104,8 +105,8 @@ class PlayedDevices:
 class Bench:
     """`async with Bench(folder)`; leaving it without more is a loss of power: only the file stays."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, clock: Clock | None = None, **settings: Any) -> None:
+        self.folder, self._clock = folder, clock
         wanted = {"id": "1", "reader": {"port": "/r"}, "printer": {"port": "/p"}, "gate": {"port": "/g"}, **settings}
         self.settings = LaneSettings.model_validate(wanted)
         self.devices = PlayedDevices()
@@ -113,7 +114,8 @@ class Bench:
 
     async def __aenter__(self) -> Bench:
         self.journal = Journal(self.folder / "agent.db", MIGRATIONS)
-        self.engine = Engine(self.journal, Principal(Role.AGENT, "exit"), STORE, lambda message, tx: None)
+        self.engine = Engine(self.journal, Principal(Role.AGENT, "exit"), STORE, lambda message, tx: None,
+                             clock=self._clock or Clock())  # fmt: skip
         self.node = Node(self.engine, Address("127.0.0.1", 1, "agent-exit", "x"))
         self.store = EdgeStore(self.journal.db)
         self.runner = LaneRunner(self.settings, self.node, self.store, Keyring(STORE, KEYS), self.devices, self.spawn)  # type: ignore[arg-type]

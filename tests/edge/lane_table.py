@@ -8,6 +8,7 @@ from pathlib import Path
 from edge.lane import step
 from edge.lane_types import (
     Action,
+    AnotherCode,
     CodeAccepted,
     Decided,
     Event,
@@ -39,6 +40,7 @@ NO_DISPLAY = replace(POLICY, display=False)
 JOB = f"{SCAN}#1"
 LATE = 1000.0
 TYPED = "the same, a number was typed"
+TROUBLE = "the gate had not opened"
 
 EVENTS: list[tuple[str, Event, float, LanePolicy]] = [
     ("code accepted", CodeAccepted(SCAN, CODE), 1, POLICY),
@@ -60,6 +62,9 @@ EVENTS: list[tuple[str, Event, float, LanePolicy]] = [
     ("somebody else passed", Passed("entry", None), 1, POLICY),
     ("nobody passed", NobodyPassed(7), 1, POLICY),
     ("passage cut off", NobodyPassed(7, cut_off=True), 1, POLICY),
+    ("the same, nobody was reading", NobodyPassed(7, cut_off=True, missed=True), 1, POLICY),
+    (f"somebody else left, {TROUBLE}", Passed("exit", None), 1, POLICY),
+    (f"another good code read, {TROUBLE}", AnotherCode(), 1, POLICY),
     ("fire alarm", FireAlarm(), 1, POLICY),
     ("time is up", Tick(), LATE, POLICY),
     ("the same, offline = refuse", Tick(), LATE, ALONE_CLOSED),
@@ -79,7 +84,9 @@ def table() -> str:
 
 def _lane(phase: Phase, name: str) -> Lane:
     lane = in_phase(phase)
-    return replace(lane, asks=True) if name == TYPED and phase is Phase.DECIDING else lane
+    if name == TYPED and phase is Phase.DECIDING:
+        return replace(lane, asks=True)
+    return replace(lane, trouble=name.endswith(TROUBLE) and phase is Phase.OPENING)
 
 
 def _cell(lane: Lane, event: Event, now: float, policy: LanePolicy) -> str:

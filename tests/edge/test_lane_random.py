@@ -11,6 +11,7 @@ from contract.payloads import LanePassage, LanePrinted, LaneShown
 from edge.lane import next_deadline, resume, step
 from edge.lane_codec import from_json, to_json
 from edge.lane_types import (
+    AnotherCode,
     CodeAccepted,
     Decided,
     Event,
@@ -66,7 +67,8 @@ class Watch:
             GateTook(command),
             GateRefused(command, "no", rng.choice([0, 0, lane.command, lane.command + 50])),
             Passed(rng.choice(["exit", "entry"]), rng.choice([command, None])),
-            NobodyPassed(command, rng.random() < 0.5),
+            NobodyPassed(command, rng.random() < 0.5, rng.random() < 0.3),
+            AnotherCode(),
             Tick(),
         ]  # fmt: skip
         if rng.random() < 0.02:
@@ -86,7 +88,13 @@ class Watch:
     def restart(self) -> None:
         before = replace(self.lane, deadline=None, print_deadline=None)
         self.now = self.rng.random() * 1000
-        self.lane, actions = resume(from_json(to_json(self.lane)), self.now, self.policy)
+        away_s = self.rng.choice([0.0, 0.0, 0.0, 60.0, None])
+        self.lane, actions = resume(from_json(to_json(self.lane)), self.now, self.policy, away_s)
+        if away_s != 0.0:
+            for action in actions:
+                self.check(before, action)
+            assert not any(isinstance(action, Open | Print) for action in actions)
+            return
         assert replace(self.lane, deadline=None, print_deadline=None) == before
         for action in actions:
             assert not isinstance(action, Open) or action.command in self.opens[self.lane.scan]

@@ -177,7 +177,7 @@ class AgentMachine(Machine):
         lane, known = self.store.lane("1")
         self.lane, self.known = lane or core.Lane(), known or GateCounters(0, 0, 0, 1)
         with self.transaction() as tx:
-            self.store.save_lane("1", self.lane)
+            self.store.save_lane("1", self.lane, tx.utc)
             self._become(*resume(self.lane, tx.now, self.policy), tx)
         self.world.later(0.05, "exit", self.read_gate)
 
@@ -246,7 +246,7 @@ class AgentMachine(Machine):
                     tx.after_commit(self._act(action))
         if lane != before:
             self.lane = replace(lane, cause=told.cause) if lane.phase is not core.Phase.IDLE else lane
-            self.store.save_lane("1", self.lane)
+            self.store.save_lane("1", self.lane, tx.utc)
 
     def _act(self, action: Any) -> Callable[[], None]:
         world = self.world
