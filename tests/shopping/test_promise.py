@@ -70,7 +70,9 @@ async def test_the_list_promises_what_the_exit_gives_for_how_it_will_be_paid(
     store.hub.payments._settings = store.hub.carts._settings = store.settings
     assert promised(till) == ("10 yen off", 0)
     row = store.one("SELECT cart, revision FROM cart WHERE customer = ?", customer)
-    post = SalePost(sale="T-1", amount_minor=150, currency="JPY", paid_on="settlement", cart=row[0], cart_revision=row[1])
+    post = SalePost(
+        sale="T-1", amount_minor=150, currency="JPY", paid_on="settlement", cart=row[0], cart_revision=row[1]
+    )
     with store.engine.transaction() as tx:
         code = store.hub.settlement.post(tx, post, "pos-1").exit_code
     (decision,) = [m.data for m in store.scan(code, sale="T-1") if m.channel.name == "lane_decision"]
