@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
-from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime
 from html import escape
 from io import BytesIO
@@ -22,13 +19,7 @@ import segno
 
 from config.words import Words
 from hub.giving.ways import Parcel
-
-POLICY = SMTP.clone(cte_type="7bit")
-"""Every server takes it (RFC 5321 without 8BITMIME, RFC 6532)."""
-_LOCAL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
-_DOMAIN = re.compile(
-    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-)
+from hub.mail import POLICY, domain_of, mailbox, one_line
 
 _SUBJECT = {"ja": "{store}:クーポン「{title}」", "en": "{store}: your coupon, {title}"}
 _TEXT = {
@@ -90,10 +81,6 @@ class Sender:
     public_url: str | None = None
 
 
-class NoAddress(ValueError):
-    """There is no address that a letter can go to; the sentence doesn't hold it."""
-
-
 def letter(parcel: Parcel, sender: Sender, now: datetime) -> EmailMessage:
     """The letter of a coupon. Its Message-ID is the same at each try. Raises NoAddress."""
     language = parcel.language
@@ -107,8 +94,8 @@ def letter(parcel: Parcel, sender: Sender, now: datetime) -> EmailMessage:
         "stop": _STOP[language].format(url=stop) if stop else "",
     }  # fmt: skip
     made = EmailMessage(policy=POLICY)
-    made["From"] = _mailbox(store, sender.address)
-    made["To"] = _mailbox(one_line(parcel.name), parcel.email)
+    made["From"] = mailbox(store, sender.address)
+    made["To"] = mailbox(one_line(parcel.name), parcel.email)
     made["Subject"] = _SUBJECT[language].format(**words)
     made["Date"] = format_datetime(now)
     made["Message-ID"] = message_id(parcel.secret, sender.address)
@@ -132,7 +119,7 @@ def letter(parcel: Parcel, sender: Sender, now: datetime) -> EmailMessage:
 
 def message_id(secret: str, address: str) -> str:
     """Fixed for a coupon's letter, and tells nothing of what the link in it holds."""
-    return f"<coupon.{hashlib.sha256(secret.encode()).hexdigest()[:32]}@{_ascii(address.rpartition('@')[2])}>"
+    return f"<coupon.{hashlib.sha256(secret.encode()).hexdigest()[:32]}@{domain_of(address)}>"
 
 
 def _html(text: str, words: dict[str, str], language: str, picture: str) -> str:
@@ -157,28 +144,3 @@ def png(text: str) -> bytes:
     picture = BytesIO()
     segno.make_qr(text, error="m").save(picture, kind="png", scale=8, border=4)
     return picture.getvalue()
-
-
-def one_line(text: str) -> str:
-    """What people have written, for a header: no control characters, no line ends, at most 100 characters. And no encoded words
-    (RFC 2047): `email` reads them when a header is set, line ends in them and all."""
-    plain = "".join(" " if unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp") else sign for sign in text)
-    return " ".join(plain.split())[:100].replace("=?", "= ?")
-
-
-def _mailbox(name: str, address: str) -> Address:
-    local, at, domain = address.rpartition("@")
-    if not at or not _LOCAL.fullmatch(local) or ".." in local or local.strip(".") != local:
-        raise NoAddress("there is no e-mail address that a letter can go to")
-    return Address(display_name=name, username=local, domain=_ascii(domain))
-
-
-def _ascii(domain: str) -> str:
-    """A domain as it stands in DNS. Raises NoAddress."""
-    try:
-        plain = domain.encode("idna").decode()
-    except UnicodeError:
-        plain = ""
-    if not _DOMAIN.fullmatch(plain) or len(plain) > 253:
-        raise NoAddress("there is no e-mail address that a letter can go to")
-    return plain

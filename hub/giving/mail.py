@@ -15,8 +15,9 @@ from aiosmtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseExcepti
 
 from config.member_settings import MailSettings
 from hub.database.consents import Purpose
-from hub.giving.letter import NoAddress, Sender, letter
+from hub.giving.letter import Sender, letter
 from hub.giving.ways import Later, Never, Parcel, Result, Sent
+from hub.mail import NoAddress, deliver
 
 _LETTER = (aiosmtplib.SMTPSenderRefused, aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPDataError)
 """What a server says to this letter; anything else is about the connection."""
@@ -40,18 +41,8 @@ class MailWay:
         except NoAddress as error:
             return Never(str(error))
         settings = self._settings
-        to = made["To"].addresses[0].addr_spec
-        taken = False
         try:
-            client = aiosmtplib.SMTP(
-                hostname=settings.host, port=settings.port, timeout=settings.timeout_s, username=settings.username,
-                password=self._password or None, use_tls=settings.security == "tls",
-                start_tls=settings.security == "starttls", tls_context=self._tls,
-                local_hostname=settings.sender.rpartition("@")[2],
-            )  # fmt: skip
-            async with client:
-                await client.sendmail(settings.sender, [to], made.as_bytes())
-                taken = True
+            await deliver(settings, self._password, made, self._tls)
         except SMTPRecipientsRefused as refused:
             return _said(refused.recipients[0])
         except _LETTER as said:
@@ -59,8 +50,6 @@ class MailWay:
         except SMTPResponseException as said:
             return Later(f"the mail server answered {said.code} before it was asked to take a letter")
         except (SMTPException, OSError, ValueError) as error:  # type only: a sentence may quote an address
-            if taken:  # the server went away before it said good-bye
-                return Sent("the mail server has taken it")
             return Later(f"the mail server at {settings.host}:{settings.port}: {type(error).__name__}")
         return Sent("the mail server has taken it")
 

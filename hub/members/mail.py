@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import smtplib
-import ssl
 from collections import Counter
-from collections.abc import Callable
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
 import structlog
+from aiosmtplib import SMTPException
 
 from config.member_settings import MailSettings
 from config.words import Words
+from hub.mail import POLICY, deliver, domain_of, mailbox, one_line
 from hub.members.claims import Letter
 
 log = structlog.get_logger()
@@ -60,39 +59,24 @@ class Mailer:
 
     async def _send(self, settings: MailSettings, letter: Letter) -> None:
         try:
-            # smtplib blocks: the one thread that the hub starts, and it sees neither the database nor the loop.
-            await asyncio.to_thread(_deliver, settings, self._password, self.message(settings, letter))
+            await deliver(settings, self._password, self.message(settings, letter))
             self._counters["member_letters_sent"] += 1
-        except (OSError, smtplib.SMTPException) as error:
+        except (OSError, SMTPException, ValueError) as error:  # an address that is none is such a ValueError
             self._counters["member_letters_unsent"] += 1
             log.error(
                 "a letter could not be sent", server=f"{settings.host}:{settings.port}", error=type(error).__name__
             )
 
     def message(self, settings: MailSettings, letter: Letter) -> EmailMessage:
-        """The letter in the language of the record."""
+        """The letter in the language of the record. Raises NoAddress."""
         language = letter.language if letter.language in _BODY else "ja"
         code = f"{letter.code[:4]} {letter.code[4:]}"
-        words = {"store": getattr(self._store, language), "code": code, "minutes": letter.minutes}
-        made = EmailMessage()
-        made["From"], made["To"] = settings.sender, letter.to
+        store = one_line(getattr(self._store, language))
+        words = {"store": store, "code": code, "minutes": letter.minutes}
+        made = EmailMessage(policy=POLICY)
+        made["From"], made["To"] = mailbox(store, settings.sender), mailbox("", letter.to)
         made["Subject"] = _SUBJECT[language].format(**words)
-        made["Date"], made["Message-ID"] = formatdate(), make_msgid(domain=settings.sender.partition("@")[2])
+        made["Date"], made["Message-ID"] = formatdate(), make_msgid(domain=domain_of(settings.sender))
         made["Auto-Submitted"] = "auto-generated"
         made.set_content(_BODY[language].format(**words))
         return made
-
-
-def _deliver(settings: MailSettings, password: str, message: EmailMessage) -> None:
-    context = ssl.create_default_context()
-    opened: Callable[[], smtplib.SMTP] = (
-        (lambda: smtplib.SMTP_SSL(settings.host, settings.port, timeout=settings.timeout_s, context=context))
-        if settings.security == "tls"
-        else (lambda: smtplib.SMTP(settings.host, settings.port, timeout=settings.timeout_s))
-    )
-    with opened() as server:
-        if settings.security == "starttls":
-            server.starttls(context=context)
-        if settings.username is not None:
-            server.login(settings.username, password)
-        server.send_message(message)

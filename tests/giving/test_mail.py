@@ -15,9 +15,10 @@ from PIL import Image
 
 from config.member_settings import MailSettings
 from config.words import Words
-from hub.giving.letter import NoAddress, Sender, letter, one_line
+from hub.giving.letter import Sender, letter
 from hub.giving.mail import MailWay
 from hub.giving.ways import Later, Never, Parcel, Sent
+from hub.mail import NoAddress, one_line
 from tests.giving.conftest import MAIL, Giver, agrees, leave, now_address
 from tests.giving.far_ends import mail_server
 
