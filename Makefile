@@ -2,7 +2,7 @@
 .PHONY: setup demo test lint types layers pytest rows lock lane-page bench
 
 BIN := .venv/bin
-ROOMS := contract delivery config devices edge hub broker handheld firmware_sim instore bench simulation
+ROOMS := contract delivery config devices edge hub broker handheld firmware_sim instore bench simulation doctor
 
 setup:            ## make .venv, install what is missing
 	@scripts/setup.sh

@@ -26,6 +26,9 @@ from delivery.outgoing import Outgoing
 from delivery.streams import Verdict, declared_lost, judge
 from delivery.transaction import Tx
 
+NO_EPOCH = "-"
+"""In the answer to somebody who only asks (`doctor`) and sends no numbered messages."""
+
 log = structlog.get_logger()
 
 Handle = Callable[[Message, Tx], None]
@@ -96,9 +99,9 @@ class Taking:
             return
         if self.terminal is None:
             self._hear("hub" if message.channel.publisher is Role.HUB else message.source)
-        if isinstance(message.data, AgentHeartbeat) and message.data.epoch:
+        if isinstance(message.data, AgentHeartbeat):
             # Answered like what is numbered: the agent hears what time it is before it has said anything that matters.
-            self.receipts.setdefault((message.source, Stream.CRITICAL.value, message.data.epoch), False)
+            self.receipts.setdefault((message.source, Stream.CRITICAL.value, message.data.epoch or NO_EPOCH), False)
         if message.numbering is None:
             self._hand_over(message, topic, payload)
         else:

@@ -15,7 +15,17 @@ from typing import Annotated, Any
 
 import typer
 
-from instore import credentials_cli, customers_cli, giving_cli, members_cli, products_cli, rules_cli, sim_cli, up_cli
+from instore import (
+    credentials_cli,
+    customers_cli,
+    doctor_cli,
+    giving_cli,
+    members_cli,
+    products_cli,
+    rules_cli,
+    sim_cli,
+    up_cli,
+)
 from instore.errors import told
 from instore.logs import configure
 
@@ -38,6 +48,7 @@ app.add_typer(sim_cli.app, name="sim")
 app.add_typer(credentials_cli.app, name="credentials")
 app.command()(up_cli.up)
 app.command()(up_cli.web)
+app.command()(doctor_cli.doctor)
 
 
 class Language(StrEnum):

@@ -40,3 +40,9 @@ def configure(*, verbose: bool = False) -> None:
         logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Patient())),
         cache_logger_on_first_use=True,
     )
+
+
+def quiet() -> None:
+    """Set up logging for a command that says everything itself: only what must not be missed is logged."""
+    configure()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
