@@ -53,19 +53,27 @@ async def one(folder: Path, broker: str, program: str, moment: str) -> str:
         return f"no end within {TIMEOUT_S:g} s, files in {folder}"
 
 
-async def main(brokers: list[str], programs: list[str], moments: list[str]) -> int:
+async def main(brokers: list[str], programs: list[str], moments: list[str], at_once: int) -> int:
     visits = [(broker, program, moment) for broker in brokers for program in programs for moment in moments]
     failed: list[str] = []
-    began = time.monotonic()
-    for number, (broker, program, moment) in enumerate(visits, 1):
-        folder, at = Path(tempfile.mkdtemp(prefix="kill-")), time.monotonic()
-        trouble = await one(folder, broker, program, moment)
-        if trouble:
-            failed.append(f"{broker} --programs {program} --moments {moment}")
-        else:
-            shutil.rmtree(folder)
-        print(f"{number:3}/{len(visits)}  {broker:9}  {program:13}  {moment:8}  {time.monotonic() - at:5.1f} s  {trouble or 'ok'}",
-              flush=True)  # fmt: skip
+    began, ended, places = time.monotonic(), 0, asyncio.Semaphore(at_once)
+
+    async def visit(broker: str, program: str, moment: str) -> None:
+        nonlocal ended
+        async with places:
+            folder, at = Path(tempfile.mkdtemp(prefix="kill-")), time.monotonic()
+            trouble = await one(folder, broker, program, moment)
+            if trouble:
+                failed.append(f"{broker} --programs {program} --moments {moment}")
+            else:
+                shutil.rmtree(folder)
+            ended += 1
+            print(f"{ended:3}/{len(visits)}  {broker:9}  {program:13}  {moment:8}  {time.monotonic() - at:5.1f} s  {trouble or 'ok'}",
+                  flush=True)  # fmt: skip
+
+    async with asyncio.TaskGroup() as tasks:
+        for each in visits:
+            tasks.create_task(visit(*each))
     for what in failed:
         print(f"FAILED, repeat: python -m tests.system.kill_matrix {what}")
     print(f"{len(visits) - len(failed)} of {len(visits)} ok, {len(failed)} failed, {time.monotonic() - began:.0f} s")
@@ -79,7 +87,10 @@ if __name__ == "__main__":
     )
     parser.add_argument("--programs", nargs="+", choices=PROGRAMS, default=list(PROGRAMS))
     parser.add_argument("--moments", nargs="+", choices=list(MOMENTS), default=list(MOMENTS))
+    parser.add_argument(
+        "--at-once", type=int, default=2, help="so many visits beside one another, each a store of its own"
+    )
     given = parser.parse_args()
     if unknown := set(given.brokers) - set(BROKERS):
         parser.error(f"no broker {', '.join(sorted(unknown))}; there are {' and '.join(BROKERS)}")
-    sys.exit(asyncio.run(main(given.brokers or list(BROKERS), given.programs, given.moments)))
+    sys.exit(asyncio.run(main(given.brokers or list(BROKERS), given.programs, given.moments, given.at_once)))
