@@ -13,7 +13,7 @@ from typing import Any
 from hub.database import clerks, imports
 from hub.import_fields import FieldRefused, identifier, identifiers, text
 from hub.import_files import Line, is_json, read_text, records
-from hub.importing import ImportReport
+from hub.import_loop import ImportReport
 
 COLUMNS = ("clerk", "name", "groups", "left_on")
 

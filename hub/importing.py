@@ -9,8 +9,6 @@ elsewhere: it holds for `imported_rank_days` against what the purchases say.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -25,51 +23,11 @@ from hub.database import eids, imports, ranks
 from hub.database.schema import MIGRATIONS
 from hub.days import store_day
 from hub.import_fields import CHECKS, COLUMNS, FieldRefused, born, rotating
-from hub.import_files import ImportFailed, Line, count, read_text, records
+from hub.import_files import ImportFailed, Line
+from hub.import_loop import ImportReport, Progress, import_lines
 from hub.ranking import rerank
 from hub.rules.policy import Policy, read_policy
 from hub.rules.ranks import Ranking
-
-REFUSED_SHOWN = 1000
-"""Refused lines that are kept with their reasons; all are counted."""
-BATCH = 2000
-"""Records per transaction: the hub, which may run meanwhile, waits at most for one of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedLine:
-    """One line that was not imported."""
-
-    line: int
-    field: str
-    why: str
-
-
-@dataclass(slots=True)
-class ImportReport:
-    """What became of a file."""
-
-    path: Path
-    what: str = "customers"
-    read: int = 0
-    imported: int = 0
-    refused_count: int = 0
-    refused: list[RefusedLine] = field(default_factory=list)
-
-    def refuse(self, line: int, field: str, why: str) -> None:
-        """Note a line that is not imported."""
-        self.refused_count += 1
-        if len(self.refused) < REFUSED_SHOWN:
-            self.refused.append(RefusedLine(line, field, why))
-
-    def __str__(self) -> str:
-        lines = [
-            f"{self.path}: {self.imported} of {self.read} {self.what} imported, {self.refused_count} lines refused"
-        ]
-        lines += [f"{self.path}, line {each.line}, {each.field}: {each.why}" for each in self.refused]
-        if self.refused_count > len(self.refused):
-            lines.append(f"and {self.refused_count - len(self.refused)} more")
-        return "\n".join(lines)
 
 
 def import_customers(settings_path: Path, path: Path, *, quiet: bool = False) -> ImportReport:
@@ -92,41 +50,12 @@ def import_file(
     db: Connection,
     path: Path,
     settings: HubSettings,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     today: str | None = None,
 ) -> ImportReport:
     """Import `path`; `progress(done, total)` is called after each batch. `today`: the store's day, now unless given."""
-    text, report, policy = read_text(path), ImportReport(path), read_policy(settings)
-    total = count(path, text)
-    check = _Records(db, policy, today or store_day(datetime.now(UTC), settings.store.zone))
-    for batch in _batches(records(path, text, COLUMNS, "customer")):
-        good: list[dict[str, Any]] = []
-        for line in batch:
-            report.read += 1
-            try:
-                good.append(check.record(line))
-            except FieldRefused as refused:
-                report.refuse(line.number, refused.field, refused.why)
-        check.write(good)
-        report.imported += len(good)
-        if progress:
-            progress(report.read, max(total, report.read))
-    return report
-
-
-def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
-    """At most BATCH records with the same fields: one statement writes them all."""
-    batch: list[Line] = []
-    try:
-        for line in lines:
-            if len(batch) == BATCH or (batch and line.fields.keys() != batch[0].fields.keys()):
-                yield batch
-                batch = []
-            batch.append(line)
-    except ImportFailed:
-        yield batch
-        raise
-    yield batch
+    check = _Records(db, read_policy(settings), today or store_day(datetime.now(UTC), settings.store.zone))
+    return import_lines(ImportReport(path), COLUMNS, check.record, check.write, progress)
 
 
 class _Records:
@@ -185,14 +114,14 @@ class _Records:
             age = record.pop("age")
             record["born"] = record.get("born") or ("" if age is None else of_age(age, self._today))
 
-    def write(self, good: list[dict[str, Any]]) -> None:
+    def write(self, good: list[tuple[int, dict[str, Any]]]) -> int:
         """In one transaction, with the ranks that follow."""
-        if not good:
-            return
-        ids = [record["customer"] for record in good]
-        if "rank" in good[0]:
-            self._imported_ranks(good, ids)
-        imports.write(self._db, good, partial(rerank, self._db, ids, self._ranking, self._today, imported=True))
+        found = [record for _, record in good]
+        ids = [record["customer"] for record in found]
+        if "rank" in found[0]:
+            self._imported_ranks(found, ids)
+        imports.write(self._db, found, partial(rerank, self._db, ids, self._ranking, self._today, imported=True))
+        return len(found)
 
     def _imported_ranks(self, good: list[dict[str, Any]], ids: list[str]) -> None:
         """Since when the rank of the file holds: a file that says the same again does not make it hold longer."""
@@ -204,4 +133,4 @@ class _Records:
             record["rank_imported"], record["rank_imported_on"] = rank, since if rank else ""
 
 
-__all__ = ["ImportFailed", "ImportReport", "RefusedLine", "SettingsError", "import_customers", "import_file"]
+__all__ = ["ImportFailed", "ImportReport", "SettingsError", "import_customers", "import_file"]

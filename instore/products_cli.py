@@ -22,7 +22,7 @@ def products_import(file: Path, config: Config = HUB) -> None:
     from hub.shopping.products import import_products
 
     with told():
-        with _database(config) as db, progress(file.name) as step:
+        with _database(config, make=True) as db, progress(file.name) as step:
             report = import_products(db, file, step)
         typer.echo(report)
         raise SystemExit(1 if report.refused else 0)

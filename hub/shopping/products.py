@@ -12,63 +12,38 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from sqlite3 import Connection
-from typing import Any
 
 from hub.database import products
 from hub.import_fields import FieldRefused
-from hub.import_files import ImportFailed, Line, count, read_text, records
-from hub.importing import ImportReport
+from hub.import_files import Line
+from hub.import_loop import ImportReport, Progress, Record, import_lines
 from hub.shopping.codes import CodeRefused, product_code
 
 COLUMNS = ("code", "name", "name_ja", "name_en", "price", "tax", "category", "on_sale")
 NAME_MAX = 50
 """What a line of `contract.payloads.Cart` takes."""
 PRICE_MAX = 10**9
-BATCH = 2000
 _PERCENT = re.compile(r"(\d{1,2}|100)(?:\.(\d))?%?", re.ASCII)
 _YES, _NO = ("yes", "true", "1", ""), ("no", "false", "0")
 
 
-def import_products(db: Connection, path: Path, progress: Callable[[int, int], None] | None = None) -> ImportReport:
+def import_products(db: Connection, path: Path, progress: Progress | None = None) -> ImportReport:
     """Import `path` into the hub's database; the hub may run. `progress(done, total)` after each batch. Raises ImportFailed."""
-    text, report = read_text(path), ImportReport(path, "products")
-    total, seen = count(path, text), dict[str, int]()
-    for batch in _batches(records(path, text, COLUMNS, "code")):
-        good: list[tuple[int, dict[str, Any]]] = []
-        for line in batch:
-            report.read += 1
-            try:
-                good.append((line.number, _record(line, seen)))
-            except FieldRefused as refused:
-                report.refuse(line.number, refused.field, refused.why)
+    report, seen = ImportReport(path, "products"), dict[str, int]()
+
+    def write(good: list[tuple[int, Record]]) -> int:
         written = list(_complete(db, good, report))
         products.write(db, written)
-        report.imported += len(written)
-        if progress:
-            progress(report.read, max(total, report.read))
-    return report
+        return len(written)
+
+    return import_lines(report, COLUMNS, lambda line: _record(line, seen), write, progress)
 
 
-def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
-    """At most BATCH records with the same fields: one statement writes them all."""
-    batch: list[Line] = []
-    try:
-        for line in lines:
-            if len(batch) == BATCH or (batch and line.fields.keys() != batch[0].fields.keys()):
-                yield batch
-                batch = []
-            batch.append(line)
-    except ImportFailed:
-        yield batch
-        raise
-    yield batch
-
-
-def _record(line: Line, seen: dict[str, int]) -> dict[str, Any]:
+def _record(line: Line, seen: dict[str, int]) -> Record:
     """One record for `hub.database.products.write`. Raises FieldRefused."""
     if line.wrong is not None:
         raise FieldRefused(*line.wrong)
-    found: dict[str, Any] = {}
+    found: Record = {}
     for name in sorted(line.fields, key=COLUMNS.index):
         for column, checked in _CHECKS[name](name, line.fields[name]).items():
             if checked or column not in found:  # `name` stands for a language that says nothing
@@ -79,10 +54,10 @@ def _record(line: Line, seen: dict[str, int]) -> dict[str, Any]:
     return found
 
 
-def _complete(db: Connection, good: list[tuple[int, dict[str, Any]]], report: ImportReport) -> Iterator[dict[str, Any]]:
+def _complete(db: Connection, good: list[tuple[int, Record]], report: ImportReport) -> Iterator[Record]:
     """Without new products that have no name or no price."""
     named = {"name_ja", "name_en"}
-    known = products.known(db, [record["code"] for _, record in good]) if good else set()
+    known = products.known(db, [record["code"] for _, record in good])
     for line, record in good:
         new = record["code"] not in known
         if (new or named <= record.keys()) and not any(record.get(name) for name in named):
@@ -99,15 +74,15 @@ def _complete(db: Connection, good: list[tuple[int, dict[str, Any]]], report: Im
 # --- fields: from text to columns
 
 
-def _code(name: str, value: str) -> dict[str, Any]:
+def _code(name: str, value: str) -> Record:
     try:
         return {"code": product_code(value)}
     except CodeRefused as refused:
         raise FieldRefused(name, str(refused)) from None
 
 
-def _name(*columns: str) -> Callable[[str, str], dict[str, Any]]:
-    def check(name: str, value: str) -> dict[str, Any]:
+def _name(*columns: str) -> Callable[[str, str], Record]:
+    def check(name: str, value: str) -> Record:
         if len(value) > NAME_MAX:
             raise FieldRefused(name, f"has {len(value)} characters, at most {NAME_MAX} are kept")
         if not value.isprintable():
@@ -117,7 +92,7 @@ def _name(*columns: str) -> Callable[[str, str], dict[str, Any]]:
     return check
 
 
-def _price(name: str, value: str) -> dict[str, Any]:
+def _price(name: str, value: str) -> Record:
     if not (value.isascii() and value.isdigit() and len(value) < 16 and int(value) <= PRICE_MAX):
         raise FieldRefused(
             name, f"{value[:30]!r} is no whole number of minor units (yen: 1 = 1 yen) from 0 to {PRICE_MAX}"
@@ -125,7 +100,7 @@ def _price(name: str, value: str) -> dict[str, Any]:
     return {"price_minor": int(value)}
 
 
-def _tax(name: str, value: str) -> dict[str, Any]:
+def _tax(name: str, value: str) -> Record:
     found = _PERCENT.fullmatch(value) if value else None
     per_mille = int(found[1]) * 10 + int(found[2] or 0) if found else None
     if value and (per_mille is None or per_mille > 1000):
@@ -133,13 +108,13 @@ def _tax(name: str, value: str) -> dict[str, Any]:
     return {"tax_per_mille": per_mille}
 
 
-def _on_sale(name: str, value: str) -> dict[str, Any]:
+def _on_sale(name: str, value: str) -> Record:
     if value.lower() not in _YES + _NO:
         raise FieldRefused(name, f"{value[:30]!r} is not yes or no")
     return {"on_sale": value.lower() in _YES}
 
 
-_CHECKS: dict[str, Callable[[str, str], dict[str, Any]]] = {
+_CHECKS: dict[str, Callable[[str, str], Record]] = {
     "code": _code,
     "name": _name("name_ja", "name_en"),
     "name_ja": _name("name_ja"),

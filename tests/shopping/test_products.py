@@ -130,7 +130,7 @@ def test_any_file_is_imported_or_refused_line_by_line(store: Store, folder: Path
     store.journal.db.execute("DELETE FROM product")
 
 
-def test_on_the_command_line(store: Store, folder: Path) -> None:
+def test_on_the_command_line_as_the_first_thing_in_a_new_store(folder: Path) -> None:
     path = folder / "products.csv"
     path.write_text(f"code,name,price\n{COLA},Cola,150\nB,Bread,x\n", encoding="utf-8")
     config = ["--config", str(folder / "hub.toml")]
