@@ -43,6 +43,7 @@ from edge.lane_types import Lane
 from hub.database.schema import MIGRATIONS
 from hub.importing import ImportFailed, import_file
 from hub.members.fields import read_person
+from hub.members.gateway import _parts
 from hub.rules.condition import Condition, ConditionError, Names
 from hub.rules.policy import CUSTOMER, PURCHASE
 from hub.shopping.codes import CodeRefused, product_code
@@ -63,7 +64,7 @@ class Decoder:
     seeds: tuple[bytes, ...] = ()
 
 
-def _pieces(data: bytes) -> list[bytes]:
+def _cut(data: bytes) -> list[bytes]:
     return [data[at : at + PIECE] for at in range(0, len(data), PIECE)]
 
 
@@ -76,14 +77,14 @@ def adverts(data: bytes) -> None:
 def reader(data: bytes) -> None:
     for framing in ("terminator", "stx_etx", "stx_etx_bcc"):
         framer = ReaderFramer(framing)  # type: ignore[arg-type]
-        for at, piece in enumerate(_pieces(data)):
+        for at, piece in enumerate(_cut(data)):
             framer.feed(piece, at / 10)
             assert len(framer._frame) <= LIMIT_BYTES + 16
 
 
 def printer(data: bytes) -> None:
     parser = ReplyParser()
-    for piece in _pieces(data):
+    for piece in _cut(data):
         parser.feed(piece)
         assert len(parser._partial) <= BLOCK_LIMIT_BYTES
 
@@ -104,14 +105,14 @@ def modbus(data: bytes) -> None:
 
 def keypad(data: bytes) -> None:
     framer = KeypadFramer()
-    for at, piece in enumerate(_pieces(data)):
+    for at, piece in enumerate(_cut(data)):
         framer.feed(piece, at / 2)
         assert framer.typed <= 24
 
 
 def nfc_frames(data: bytes) -> None:
     framer = FrameReader()
-    for piece in _pieces(data):
+    for piece in _cut(data):
         framer.feed(piece)
         assert len(framer._buffer) <= 2048
 
@@ -133,7 +134,7 @@ def nfc_tag(data: bytes) -> None:
 
 def people_counter(data: bytes) -> None:
     replies = Replies()
-    for piece in _pieces(data):
+    for piece in _cut(data):
         replies.feed(piece)
         assert len(replies._frame) <= FRAME_MAX_BYTES
 
@@ -157,6 +158,13 @@ def messages(data: bytes) -> None:
             decode(topics.topic(channel, STORE, **ids), data[1:])
     with contextlib.suppress(ContractError):
         decode(data.decode("utf-8", "replace"), b"{}")
+
+
+def terminal_frames(data: bytes) -> None:
+    topic, payload = _parts(data.decode("utf-8", "replace"))
+    if topic is not None:
+        with contextlib.suppress(ContractError):
+            decode(topic, payload)
 
 
 def mqtt(data: bytes) -> None:
@@ -250,6 +258,8 @@ DECODERS: dict[str, Decoder] = {
     "people_counter": Decoder(people_counter, (b"!01000000FF\r", b"#010\r")),
     "exit_codes": Decoder(exit_codes, (exit_code().encode(), b"1234 5678 9012")),
     "messages": Decoder(messages, tuple(bytes([n]) + b'{"specversion":"1.0","data":{}}' for n in range(len(CHANNELS)))),
+    "terminal_frames": Decoder(terminal_frames, (
+        b'{"topic":"instore/ginza/customer/C1/presence","message":{"id":"m1","data":{}}}', b'{"topic":"\\ud800","message":{"a":[1e999]}}')),
     "mqtt": Decoder(mqtt, (connect_packet("c", "u", "p"), publish_packet("a/b", b"x"))),
     "product_codes": Decoder(product_codes, (b"4901234567894", b"]E04901234567894")),
     "member_form": Decoder(member_form, ('{"name":"山田","phone":"+81 90 1234 5678","email":"a@b.jp","birth_year":1990}'.encode(),)),
