@@ -12,6 +12,7 @@ Rules (rows B12, C2, C3, C4; design "A lane"):
   down by the hub, the gate or a fire alarm, may hold it up again. Another code waits until the lane is idle.
 - Paper first, then the gate. Paper that cannot be had never holds a customer: after `print_patience_s` the lane opens and the
   hub gives the coupon electronically. The same coupon ID is printed again only when it is known that it was not printed.
+- Who is not known has no terminal of hers: when her paper fails, the display shows her the coupon's code.
 - A coupon on the display stands there until her terminal has read it, or `show_s`: then the hub gives it electronically, and
   the gate opens. A lane without a display opens at once.
 - A typed number is the hub's to judge: without its decision nothing opens for it, and she is asked for her QR code.
@@ -207,11 +208,19 @@ def _print_ended(lane: Lane, event: PrintEnded, now: float, policy: LanePolicy) 
             lane = replace(lane, attempt=lane.attempt + 1, sent=False, cut_before=None, reprint=reprint)
             return lane, (Print(lane.job, incentive, lane.attempt, reprint),)
         case "not_printed":
-            return _open(lane, now, policy, printed(lane, "failed", event.detail))
+            return _without_paper(lane, now, policy, printed(lane, "failed", event.detail))
         case _ if patient:
             return lane, (FindOut(lane.job, lane.cut_before),)
         case _:
-            return _open(lane, now, policy, printed(lane, "unknown", event.detail))
+            return _without_paper(lane, now, policy, printed(lane, "unknown", event.detail))
+
+
+def _without_paper(lane: Lane, now: float, policy: LanePolicy, told: Say) -> Next:
+    """Her paper has failed. The hub gives the coupon electronically; whom it does not know is shown the code here and now."""
+    nobodys = lane.incentive is not None and lane.incentive.no_paper == "display"
+    if not (nobodys and policy.display) or lane.gone:
+        return _open(lane, now, policy, told)
+    return replace(lane, phase=Phase.SHOWING, deadline=now + policy.show_s, print_deadline=None), (told,)
 
 
 def _gate_took(lane: Lane, event: GateTook, now: float, policy: LanePolicy) -> Next:
@@ -294,7 +303,7 @@ def _tick(lane: Lane, now: float, policy: LanePolicy) -> Next:
     if lane.phase is Phase.PRINTING and lane.print_deadline is not None and now >= lane.print_deadline:
         outcome: Literal["unknown", "failed"] = "unknown" if lane.sent else "failed"
         detail = f"no confirmed paper within {policy.print_patience_s:g} s"
-        return _open(lane, now, policy, printed(lane, outcome, detail))
+        return _without_paper(lane, now, policy, printed(lane, outcome, detail))
     if lane.deadline is None or now < lane.deadline:
         return lane, ()
     match lane.phase:

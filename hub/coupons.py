@@ -39,6 +39,7 @@ def as_message(row: IncentiveRow, receipt: list[ReceiptLine]) -> Incentive:
             "minimum_minor": row.minimum_minor,
             "points": row.points,
             "give": row.give,
+            "no_paper": "display" if row.customer is None else "electronic",
             "receipt": receipt if row.give == "print" else [],
             "valid_from": time(row.valid_from) if row.valid_from else None,
             "valid_until": time(row.valid_until),

@@ -75,6 +75,8 @@ class Incentive(Payload):
     points: Count = 0
     give: Literal["print", "display", "electronic"]
     """On paper; as a code on the lane's display that her terminal's camera reads; to her terminal or in her account."""
+    no_paper: Literal["electronic", "display"] = "electronic"
+    """When its paper fails. `display`: nobody knows whose it is, so that no other way leads to her."""
     receipt: Annotated[list[ReceiptLine], Field(max_length=60)] = []
     valid_from: AwareDatetime | None = None
     valid_until: AwareDatetime | None = None

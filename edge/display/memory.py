@@ -22,6 +22,7 @@ from edge.lane_types import (
     Passed,
     Phase,
     PrintEnded,
+    ReadFromDisplay,
 )
 
 THANKS_S = 6.0
@@ -34,7 +35,8 @@ CLERK_S = 20.0
 Ended = Literal["", "passed", "let_go", "nobody", "again", "fire", "no_decision", "gate_fault"]
 """How the newest transaction ended. `let_go`: the lane has no gate. `again`: a fault cut it off, and her code opens once more.
 `gate_fault`: the gate fell silent or did not open."""
-Paper = Literal["", "printed", "not_printed"]
+Paper = Literal["", "printed", "not_printed", "unread"]
+"""`unread`: it was not printed, and the display has shown its code to somebody whom nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ def remember(memory: Memory, happened: Event | Refused, lane: Lane, now: float) 
     if memory.phase is Phase.PRINTING and lane.phase is not Phase.PRINTING:
         out = isinstance(happened, PrintEnded) and happened.outcome == "printed"
         memory = replace(memory, paper="printed" if out else "not_printed")
+    elif memory.phase is Phase.SHOWING and lane.phase is not Phase.SHOWING and memory.paper == "not_printed":
+        memory = replace(memory, paper="" if isinstance(happened, ReadFromDisplay) else "unread")
     if lane.phase is Phase.IDLE and memory.phase is not Phase.IDLE:
         memory = replace(memory, ended=_end(memory.phase, happened), at=now)
     return memory if lane.phase is memory.phase else replace(memory, phase=lane.phase, since=now)

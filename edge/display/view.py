@@ -128,6 +128,9 @@ def _shown(lane: Lane, memory: Memory, devices: Devices, call: Call | None, now:
             return _Shown("printing", "busy", words.PRINTING, _hers(memory), "good", (memory.thanks,))
         case "showing" if (code := _coupon(lane, memory)) is not None:
             left_s = None if lane.deadline is None else max(0, math.ceil(lane.deadline - now))
+            if memory.paper == "not_printed":  # whom nobody knows has no page of ours: a picture of it does as well
+                return _Shown("coupon", "busy", words.NOT_PRINTED, (("do", words.PICTURE), *_hers(memory)[:2]), "call",
+                              (words.NOT_PRINTED, words.PICTURE), "not_printed", qr=code, left_s=left_s)  # fmt: skip
             say = (memory.thanks, words.SCAN_IT)
             return _Shown("coupon", "busy", words.COUPON, _hers(memory)[:2], "good", say, qr=code, left_s=left_s)
         case "opening" if call is not None and call.reason in ("gate", "help"):
@@ -208,7 +211,7 @@ def _brought(memory: Memory) -> Lines:
 
 
 def _taken(memory: Memory) -> Bilingual | None:
-    return {"printed": words.TAKE, "not_printed": words.SENT}.get(memory.paper)
+    return {"printed": words.TAKE, "not_printed": words.SENT, "unread": words.ASK}.get(memory.paper)
 
 
 def _clerk(call: Call, why: Bilingual | None) -> _Shown:

@@ -19,6 +19,7 @@ from edge.display.view import Call, Devices, Screen, Tone, view
 from edge.lane_refusals import Refused
 from edge.lane_types import Lane, Phase
 from tests.display.customers import CODE_TEXT, GIFT, PERSONAL, RANK, THANKS, WAYS, Play
+from tests.edge.lane_ways import incentive
 
 pytestmark = pytest.mark.row("B10")
 
@@ -129,6 +130,21 @@ def test_while_it_is_printed_and_then_take_it() -> None:
     shown = seen(WAYS["open, printed"](Play()))
     assert kinds(shown) == ["thanks", "do", "rank"]
     assert [each["en"] for each in shown["sound"]["say"]] == [THANKS.en, words.TAKE.en, words.PASS.en]
+
+
+@pytest.mark.row("B9")
+@pytest.mark.row("C4")
+def test_whom_nobody_knows_gets_the_code_of_a_coupon_that_could_not_be_printed() -> None:
+    hers = incentive("print").model_copy(update={"no_paper": "display"})
+    play = Play().scanned().decided(incentive=hers)
+    play.after(play.policy.print_patience_s).printed("unknown")
+    shown = seen(play)
+    assert (shown["screen"], shown["qr"], shown["head"]) == ("coupon", CODE_TEXT, words.NOT_PRINTED.model_dump())
+    assert shown["lines"][0]["text"] == words.PICTURE.model_dump()
+    unread = seen(play.timed_out().opened())
+    assert words.ASK.model_dump() in texts(unread)
+    read = seen(Play().scanned().decided(incentive=hers).after(12).printed("unknown").read().opened())
+    assert words.ASK.model_dump() not in texts(read)
 
 
 def test_paper_that_did_not_come_out_is_never_to_be_taken() -> None:

@@ -196,6 +196,33 @@ def test_a_long_reason_still_fits_the_message() -> None:
 # --- a coupon on the display
 
 
+def nobodys(phase_sent: bool = True) -> Lane:
+    """A lane that prints a coupon for a customer whom nobody knows."""
+    lane = in_phase(Phase.PRINTING, sent=phase_sent)
+    assert lane.incentive is not None
+    return replace(lane, incentive=lane.incentive.model_copy(update={"no_paper": "display"}))
+
+
+@pytest.mark.row("B9")
+@pytest.mark.row("C4")
+@pytest.mark.parametrize("outcome", ["failed", "unknown"])
+def test_whom_nobody_knows_is_shown_the_coupon_when_her_paper_fails(outcome: str) -> None:
+    """No other way leads to her: on the display its code can be read, or photographed."""
+    lane, actions = go(nobodys(outcome == "unknown"), Tick(), now=12.0)
+    assert [p.outcome for p in said(actions, LanePrinted)] == [outcome]
+    assert (lane.phase, next_deadline(lane)) == (Phase.SHOWING, 12.0 + POLICY.show_s)
+    assert resume(lane, 13.0, POLICY)[0].phase is Phase.SHOWING
+    read, actions = go(lane, ReadFromDisplay(SCAN, COUPON))
+    assert (read.phase, [m.outcome for m in said(actions, LaneShown)]) == (Phase.OPENING, ["read"])
+    unread, actions = go(lane, Tick(), now=12.0 + POLICY.show_s)
+    assert (unread.phase, [m.outcome for m in said(actions, LaneShown)]) == (Phase.OPENING, ["unread"])
+
+
+def test_where_there_is_no_display_she_is_not_held() -> None:
+    lane, _ = go(nobodys(), Tick(), now=12.0, policy=replace(POLICY, display=False))
+    assert lane.phase is Phase.OPENING
+
+
 @pytest.mark.row("B9")
 @pytest.mark.row("B12")
 def test_the_gate_opens_when_the_coupon_was_read_from_the_display() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from contract.payloads import CouponKept
 from hub.database import givings
+from hub.giving.claiming import Claiming
 from hub.offers.redeeming import RedeemPost
 from tests.giving.conftest import MAIL, PUSH, leave
 
@@ -69,13 +70,28 @@ def test_paper_that_fails_after_she_has_passed_is_given_then(store):
 
 def test_a_customer_whom_nobody_knows_gets_nothing_electronically_and_it_is_counted(store):
     sale = store.sell("S-1", 3000, None)
-    said = store.scan(sale.exit_code)
-    incentive = said[0].data.incentive
-    if incentive is not None:
-        store.printed(incentive.coupon, "failed")
-        store.passage()
-        assert store.counters["coupons_for_nobody"] == 1
-        assert givings.given(store.journal.db, incentive.coupon) is None
+    incentive = store.scan(sale.exit_code)[0].data.incentive
+    store.printed(incentive.coupon, "failed")
+    store.passage()
+    assert store.counters["coupons_for_nobody"] == 1
+    assert givings.given(store.journal.db, incentive.coupon) is None
+
+
+@pytest.mark.row("B9")
+@pytest.mark.row("C4")
+def test_the_lane_is_told_for_whom_only_the_display_is_left_when_paper_fails(store):
+    """And who reads it there with a terminal of hers has it."""
+    (hers,) = store.scan(store.sell("S-1", 3000, "C0001").exit_code)
+    assert (hers.data.incentive.give, hers.data.incentive.no_paper) == ("print", "electronic")
+    (nobodys,) = store.scan(store.sell("S-2", 3000, None).exit_code, sale="S-2", id="scan-2")
+    coupon = nobodys.data.incentive.coupon
+    assert (nobodys.data.incentive.give, nobodys.data.incentive.no_paper) == ("print", "display")
+    store.printed(coupon, "failed", scan="scan-2")
+    with store.engine.transaction() as tx:
+        assert Claiming(store.hub.giving, store.hub.counters).claim(tx, "C0002", f"COUPON:{coupon}") == "kept"
+    store.passage(scan="scan-2")
+    assert givings.given(store.journal.db, coupon).customer == "C0002"
+    assert "coupons_for_nobody" not in store.counters
 
 
 @pytest.mark.row("B9")

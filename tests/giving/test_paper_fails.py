@@ -6,8 +6,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import shutil
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import unquote
 
 import pytest
 
@@ -15,6 +18,8 @@ from config.hub_settings import load_hub
 from delivery.engine import Engine
 from delivery.journal import Journal
 from delivery.node import Node
+from firmware_sim.kiosk import Kiosk
+from firmware_sim.shopper_eyes import on_screen, read
 from hub.core import Hub
 from hub.database import givings
 from hub.database.schema import MIGRATIONS
@@ -24,7 +29,7 @@ from hub.offers.redeeming import RedeemPost
 from hub.rules.reload import RunningPolicy
 from hub.sale_shapes import SalePost
 from hub.service import on_link
-from tests.delivery.real import HUB, STORE, RealBroker, until
+from tests.delivery.real import HUB, STORE, RealBroker, free_ports, until
 from tests.edge.shop import Shop
 from tests.hub.conftest import SHIPPED
 
@@ -45,8 +50,8 @@ class WholeHub:
         self.node = Node(self.engine, broker.address(HUB), on_link=on_link(self.hub, self.engine))
         import_file(self.journal.db, here / "customers.csv", settings)
 
-    def sell(self, sale: str = "S-1") -> str:
-        post = SalePost(sale=sale, customer="C0001", amount_minor=3000, currency="JPY", paid_on="terminal")
+    def sell(self, sale: str = "S-1", customer: str | None = "C0001") -> str:
+        post = SalePost(sale=sale, customer=customer, amount_minor=3000, currency="JPY", paid_on="terminal")
         with self.engine.transaction() as tx:
             return self.hub.purchases.post(tx, post, "pos").exit_code
 
@@ -133,3 +138,41 @@ async def test_every_fault_of_the_printer_ends_in_paper_or_in_an_electronic_coup
             store.hub.hub.giving.tick(tx)
         if given is not None:
             assert givings.given(store.hub.journal.db, found.coupon).state == "redeemed"
+
+
+class AtTheDisplay(Store):
+    """With a display, and a page that shows it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, 0.5)
+        self.views: list[dict] = []
+        (self.port,) = free_ports(1)
+        self.settings.write_text(f"{self.settings.read_text()}[display]\nport = {self.port}\n")
+
+    async def photographed(self) -> str:
+        """What a camera reads from the display."""
+        await until(lambda: any(view["qr"] for view in self.views), 15)
+        return read(on_screen(unquote(next(view["qr"] for view in self.views if view["qr"]))))
+
+
+@pytest.mark.row("C4")
+@pytest.mark.row("B9")
+async def test_whom_nobody_knows_leaves_with_the_code_of_a_coupon_that_was_not_printed(tmp_path: Path) -> None:
+    """She has no terminal of ours: a picture of the display is her coupon, and a till takes it once."""
+    async with AtTheDisplay(tmp_path) as store:
+        agent = store.agent()
+        kiosk = asyncio.create_task(Kiosk(store.port, "1", store.views.append).run())
+        await store.ready()
+        await until(lambda: len(agent.keys) == 1 and agent.lanes["1"].policy.display)
+        await store.do("printer", "paper_out")
+        await store.show(store.hub.sell(customer=None))
+        text = await store.photographed()
+        coupon = store.hub.incentive().coupon
+        assert text == f"COUPON:{coupon}"
+        agent.lanes["1"].lane = replace(agent.lanes["1"].lane, deadline=0.0)  # 20 s later
+        agent.lanes["1"].poke()
+        await store.leaves()
+        assert [store.hub.redeem(coupon, f"T-{n}").usable for n in (1, 2)] == [True, False]
+        kiosk.cancel()
+        with suppress(asyncio.CancelledError):
+            await kiosk
