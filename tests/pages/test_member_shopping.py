@@ -16,7 +16,7 @@ from tests.members.conftest import KEY, serving
 from tests.members.test_gateway import frame
 from tests.pages.member_terminal import SIMULATED, joined, read_code, shoot, store_in
 from tests.pages.shop_window import phone, spied, until
-from tests.shopping.conftest import COLA, MUG
+from tests.shopping.conftest import BAG, COLA, MUG
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -86,6 +86,28 @@ async def test_the_list_follows_every_change_on_both_terminals(
     await expect(page.locator("#shop-empty")).to_be_visible()
     await expect(other.locator("#shop-empty")).to_be_visible()
     await other.close()
+
+
+STICKS_OUT = """[...document.querySelectorAll("main *, #foot *")].filter((each) => {
+  const [box, around] = [each.getBoundingClientRect(), each.parentElement.getBoundingClientRect()];
+  return box.width > 0 && box.right > Math.min(innerWidth, around.right) + 1;
+}).map((each) => `${each.tagName}#${each.id} ${each.textContent}`)"""
+
+
+@pytest.mark.row("B2")
+async def test_a_list_fits_small_phones_in_both_languages_whatever_it_comes_to(page: Page) -> None:
+    await page.evaluate(
+        f"""fetch("api/cart/add", {{ method: "POST", headers: {{ "Content-Type": "application/json" }},
+        body: JSON.stringify({{ command: "a-1", product: "{BAG}", quantity: 999 }}) }})"""
+    )
+    await add(page, MUG)
+    await expect(page.locator("#total")).to_contain_text("5,495,188")
+    for width in (320, 360, 390):
+        await page.set_viewport_size({"width": width, "height": 844})
+        for other in ("Pay", "お支払い"):
+            assert await page.evaluate(STICKS_OUT) == [], width
+            await page.evaluate("document.getElementById('language').click()")
+            await expect(page.locator("#shop-pay")).to_have_text(other)
 
 
 @pytest.mark.row("B2")

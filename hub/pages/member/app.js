@@ -314,6 +314,7 @@ document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") link.hurry();
 });
 window.addEventListener("online", () => link.hurry());
+window.addEventListener("offline", () => link.verify());
 setInterval(() => {
   if (app.shelf.tidy(Date.now())) keep({ coupons: app.shelf.kept });
   draw();

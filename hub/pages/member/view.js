@@ -244,7 +244,7 @@ export class View {
     picture($("coupon-code"), coupon.svg);
     $("coupon-code").alt = coupon.code;
     $("coupon-code").parentElement.hidden = !coupon.svg;
-    set($("coupon-digits"), coupon.code);
+    set($("coupon-digits"), grouped(coupon.code));
     set($("coupon-until"), words.say("until", words.day(coupon.until)));
     set($("coupon-close"), words.say("close"));
     if (!$("coupon").open) $("coupon").showModal();
@@ -299,3 +299,7 @@ export class View {
   }
 }
 
+// A number as people read it out and type it, four signs at a time. Tills take it with and without spaces.
+function grouped(code) {
+  return /^[A-Z][0-9A-F]{16}$/.test(code) ? `${code[0]}\u00a0${code.slice(1).match(/.{4}/g).join(" ")}` : code;
+}
