@@ -157,7 +157,7 @@ class Arrivals:
         what = _summary(sighting, agent, same=visits.hears(tx.db, agent, visit, sighting.beacon))
         heard(tx, message, visit, f"{what}, advertisement heard {age_ms:.1f} ms before{again}")
         if not again:
-            self._open(tx, visit, customer, day, agent, when, message.id)
+            self.open(tx, visit, customer, day, agent, when, message.id)
         self._note(tx, message, sighting, agent, visit, when)
         tx.on_rollback(self.forget)
         self._hearing[(sighting.beacon, agent)] = visit, customer
@@ -168,7 +168,8 @@ class Arrivals:
             tx.db, customer, day, times.text(when), times.text(when - RETURN_MAX), times.text(when - STILL_HERE_MAX)
         )
 
-    def _open(self, tx: Tx, visit: str, id: str, day: str, agent: str, when: datetime, cause: str) -> None:
+    def open(self, tx: Tx, visit: str, id: str, day: str, agent: str, when: datetime, cause: str) -> None:
+        """Open a visit of a known customer, with all that follows from it."""
         customer = customers.customer(tx.db, id)
         assert customer is not None, "a beacon belongs to a customer (foreign key)"
         policy = self._policy()

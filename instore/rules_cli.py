@@ -59,6 +59,29 @@ def try_(
 
 
 @app.command()
+def replay(
+    config: Config = Path("hub.toml"),
+    tried: Annotated[
+        Path | None,
+        typer.Option(
+            "--with",
+            metavar="DIR",
+            help="a folder with the rules.toml, incentives.toml, coupons.toml or messages.toml to try; without it, the rules as they are now",
+        ),
+    ] = None,
+    day: Annotated[str | None, typer.Option(help="the last day, such as 2026-11-21; without it, yesterday")] = None,
+    days: Annotated[int, typer.Option(help="how many days up to then")] = 1,
+    json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
+) -> None:
+    """Try rules on days that have been, before they go live: which alerts, which coupons, at what cost."""
+    from hub.replay.trying import replay as play
+
+    with told():
+        found = play(config, last=day, days=days, tried=tried, quiet=json)
+        typer.echo(found.json() if json else found.text())
+
+
+@app.command()
 def given(
     config: Config = Path("hub.toml"), json: Annotated[bool, typer.Option("--json", help="for machines")] = False
 ) -> None:
