@@ -80,7 +80,7 @@ class Hub:
             settings, keys.public, policy, self.passages, self.grants, self.counters, self.fleet.can_print
         )
         self.purchases = Purchases(settings, keys, policy, self.counters, self.passages.on_sale)
-        self.lane_calls = LaneCalls(settings, self.places, self.fleet.has_lanes, self.counters)
+        self.lane_calls = LaneCalls(settings, self.places, self.fleet, self.counters)
         self.lane_reports = LaneReports(settings.store.zone, self.counters)
         self.exit_numbers = ExitNumbers(settings, keys, self.counters)
         self.rank_run = RankRun(settings.store.zone, policy, self.counters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from contract.envelope import Message
 from contract.payloads import AgentHeartbeat, ClientState, DevicePower, DeviceStatus
@@ -16,10 +17,11 @@ NO_PAPER = frozenset({"rec_empty", "cover_open", "fatal_error"})
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One heartbeat and when it was heard (monotonic s)."""
+    """One heartbeat and when it was heard (monotonic s). `behind`: so much the agent's clock then was behind the hub's."""
 
     at: float
     beat: AgentHeartbeat
+    behind: timedelta = timedelta()
 
 
 class Fleet:
@@ -37,7 +39,8 @@ class Fleet:
         beat, agent = message.data, message.ids["agent"]
         assert isinstance(beat, AgentHeartbeat)
         if agent in self.beats or len(self.beats) < AGENTS_MAX:
-            tx.after_commit(lambda: self.beats.__setitem__(agent, Heard(tx.now, beat)))
+            behind = tx.utc - message.time if message.time is not None else timedelta()
+            tx.after_commit(lambda: self.beats.__setitem__(agent, Heard(tx.now, beat, behind)))
         else:
             self.untold += 1
 
@@ -57,6 +60,11 @@ class Fleet:
         """Whether a slip may come out at an agent's lanes; yes as long as nothing is known to the contrary."""
         own = [able for (at, _), able in self.printers.items() if at == agent]
         return any(own) or not own
+
+    def behind(self, agent: str) -> timedelta:
+        """By how much an agent's clock was behind the hub's when it was last heard; below zero: ahead. A heartbeat never waits."""
+        heard = self.beats.get(agent)
+        return heard.behind if heard is not None else timedelta()
 
     def has_lanes(self, agent: str) -> bool:
         """Whether exit lanes hang on this agent, by the readers that it has told of."""

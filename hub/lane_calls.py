@@ -3,7 +3,7 @@
     lane ──call──▶ offered to the group ──accept──▶ the lane's display: somebody is coming ──served──▶ over
                         └── nobody in time ──▶ the display says so      the lane: over by itself ──▶ expired
 
-An agent that is lost can't call. The hub does, when its lanes are silent for `agent_lost_s`: behind a closed gate somebody waits.
+An agent that is lost can't call. The hub does, when its lanes are silent for `agent_lost_s`, and again (`hub.lost_agents`).
 
 It is about no customer and belongs to no visit, so that it has tables of its own. All times are the wall's.
 """
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -34,17 +33,22 @@ from contract.payloads import (
 from delivery.engine import Tx
 from hub.alert_life import AlertLife, Verdict
 from hub.asked import works_here
-from hub.database import clerks, times
+from hub.database import clerks, lanes, times
 from hub.database import lane_calls as table
 from hub.database.alerts import Offer
 from hub.database.lane_calls import CallRow
-from hub.days import store_day
+from hub.days import plausible, store_day
+from hub.fleet import Fleet
+from hub.lost_agents import LostAgents
 from hub.places import Places
 from hub.saying import count, decided, heard, say
 
 NEWS_PERIODS = 3
 ACCEPTED_MAX = timedelta(hours=1)
 """A call that a clerk has accepted, and of which nobody ever heard again."""
+CLOCKS_AGREE = timedelta(seconds=10)
+"""Below, two clocks differ by no more than messages take and NTP allows."""
+WAS_THERE = timedelta(days=1)
 AWAY = "agent_away"
 """The reason of the hub's own calls; no lane says it."""
 CALL = Words(ja="{lane} に係員が必要です: {why}", en="A clerk is needed at {lane}: {why}")
@@ -62,13 +66,10 @@ WHY: dict[str, Words] = {
 class LaneCalls:
     """All calls of the store's lanes."""
 
-    def __init__(
-        self, settings: HubSettings, places: Places, has_lanes: Callable[[str], bool], counters: Counter[str]
-    ) -> None:
+    def __init__(self, settings: HubSettings, places: Places, fleet: Fleet, counters: Counter[str]) -> None:
         self._lane, self._alerts, self._zone = settings.lane, settings.alerts, settings.store.zone
-        self._places, self._has_lanes, self._counters = places, has_lanes, counters
-        self._lost: dict[str, datetime] = {}
-        """Agents that were there in this life of the hub, and since when they are not; until a clerk is called."""
+        self._places, self._fleet, self._counters = places, fleet, counters
+        self._lost = LostAgents(timedelta(seconds=settings.lane.agent_lost_s))
         self._group = settings.lane.call_group or settings.alerts.escalate_to
 
     # --- the lane speaks
@@ -91,7 +92,16 @@ class LaneCalls:
 
     def _raise(self, tx: Tx, alert: str, call: LaneCall, message: Message) -> None:
         agent, lane = message.ids["agent"], message.ids["lane"]
-        self._offer(tx, alert, agent, lane, call.call, call.reason, call.detail, min(call.since, tx.utc), message.id)
+        self._offer(
+            tx, alert, agent, lane, call.call, call.reason, call.detail, self._since(agent, call, tx.utc), message.id
+        )
+
+    def _since(self, agent: str, call: LaneCall, now: datetime) -> datetime:
+        """Since when somebody waits, by the hub's clock: that of a lane may be wrong, or never set (a Pi has no battery clock).
+        Where it can't be right even so, she has begun to wait now: a call for nobody is better than a customer whom nobody hears."""
+        behind = self._fleet.behind(agent)
+        since = call.since + behind if abs(behind) > CLOCKS_AGREE else call.since
+        return plausible(since, now) or now
 
     def _offer(self, tx: Tx, alert: str, agent: str, lane: str, call: str, reason: str, detail: str, since: datetime,
                cause: str) -> None:  # fmt: skip
@@ -123,33 +133,32 @@ class LaneCalls:
 
     def on_agent(self, agent: str, before: ClientState | None, state: ClientState, tx: Tx) -> None:
         """An agent is there, has left, or was lost (its will)."""
-        if state is ClientState.LOST and before is ClientState.READY:
-            tx.after_commit(lambda: self._note(agent, tx.utc))
-        elif state is not ClientState.LOST:
-            tx.after_commit(lambda: self._note(agent, None))
+        if state is ClientState.LOST:
+            if before is ClientState.READY or (before is None and self._was_there(tx, agent)):
+                tx.after_commit(lambda: self._lost.went(agent, tx.utc))
+        else:
+            tx.after_commit(lambda: self._lost.is_back(agent))
             for row in table.open_of(tx.db, agent, AWAY):
                 self._over(tx, row, row.cause or row.alert, "its computer answers again")
 
-    def _note(self, agent: str, lost: datetime | None) -> None:
-        if lost is None:
-            self._lost.pop(agent, None)
-        else:
-            self._lost.setdefault(agent, lost)
+    def _was_there(self, tx: Tx, agent: str) -> bool:
+        """Before this hub began. Machines that were taken away years ago leave a retained word too: a lane was used lately."""
+        return lanes.used_since(tx.db, agent, times.text(tx.utc - WAS_THERE))
 
     def _call_for_the_lost(self, tx: Tx) -> None:
-        patience = timedelta(seconds=self._lane.agent_lost_s)
-        for agent, since in tuple(self._lost.items()):
-            if tx.utc - since < patience:
+        for agent, lost in self._lost.due(tx.utc):
+            if not self._fleet.has_lanes(agent):
                 continue
-            tx.after_commit(partial(self._note, agent, None))
-            if self._has_lanes(agent) and not table.open_of(tx.db, agent, AWAY):
-                self._raise_away(tx, agent, since)
+            open_now = table.open_of(tx.db, agent, AWAY)
+            if not open_now:
+                self._raise_away(tx, agent, lost.since)
+            tx.after_commit(partial(self._lost.in_hand if open_now else self._lost.called, agent, tx.utc))
 
     def _raise_away(self, tx: Tx, agent: str, since: datetime) -> None:
-        call = f"away-{since:%Y%m%dT%H%M%S}"
+        call = f"away-{tx.utc:%Y%m%dT%H%M%S}"
         alert = alert_id(agent, AWAY, call)
         cause = decided(tx, alert, alert, "called", f"{agent} is lost since {times.text(since)}, and drives lanes")
-        self._offer(tx, alert, agent, "", call, AWAY, "", since, cause)
+        self._offer(tx, alert, agent, "", call, AWAY, f"since {times.text(since)}", tx.utc, cause)
 
     # --- clerks answer
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from contract.exit_digits import new_digits
-from contract.payloads import AgentStatus, DeviceStatus, LaneCall, LaneIncident, LaneScan, LaneShown
+from contract.payloads import AgentHeartbeat, AgentStatus, DeviceStatus, LaneCall, LaneIncident, LaneScan, LaneShown
 from hub.clerks import import_clerks
 from hub.database import sales, times
 from hub.explain import explain_from
@@ -88,6 +89,26 @@ def test_news_that_come_too_late_ask_nobody(store) -> None:
     assert store.counters["lane_calls_late"] == 1
 
 
+def heartbeat(store, behind: timedelta) -> None:
+    beat = AgentHeartbeat(uptime_s=60, unacknowledged=0)
+    topic, payload = store.bytes_of("agent_heartbeat", beat, agent="exit")
+    told = json.loads(payload) | {"time": (store.now - behind).isoformat()}
+    store.hear((topic, json.dumps(told).encode()))
+
+
+@pytest.mark.row("B12")
+@pytest.mark.parametrize("behind_s", [7200, -7200, 1.7e9])
+def test_a_wrong_clock_of_the_lane_makes_no_call_late(store, behind_s: float) -> None:
+    """Two hours wrong, or never set: somebody waits at a lane and a clerk is asked; what waited is late all the same."""
+    if behind_s < 1e9:  # a clock that was never set is known without one
+        heartbeat(store, timedelta(seconds=behind_s))
+        assert alerts(calls(store, call="1-late", age_s=behind_s + 600)) == {}
+        assert store.counters["lane_calls_late"] == 1
+    asked = alerts(calls(store, call="2-fresh", age_s=behind_s))
+    assert set(asked) == {"c04", "c05"}
+    assert abs(asked["c04"].raised - store.now) < timedelta(seconds=1)
+
+
 def test_all_decline_and_one_gives_back(store) -> None:
     alert = alerts(calls(store))["c04"].alert
     assert told(store.answer("c04", alert, "decline")) == [("called", "")]
@@ -151,6 +172,57 @@ def test_an_agent_that_is_lost_is_spoken_for_by_the_hub(store) -> None:
     over = alerts(agent(store, "ready"))
     assert {one.state for one in over.values()} == {"expired"}
     assert store.counters["lane_calls_agent_away"] == 1
+
+
+def lost_at_7_pm(store) -> None:
+    agent(store, "ready")
+    device(store, "reader-1")
+    agent(store, "lost")
+    store.later(seconds=60)
+
+
+@pytest.mark.row("B12")
+def test_a_lost_agent_is_called_for_again_until_it_is_back(store) -> None:
+    """At 7 p.m. on a Saturday nobody has a hand free: five minutes later, ten, twenty … it is asked again."""
+    lost_at_7_pm(store)
+    asked = []
+    for minute in range(61):
+        asked += [minute] * bool({one.alert for one in alerts(store.tick()).values() if one.state == "offered" and one.revision == 1
+                                  and one.raised == store.now})  # fmt: skip
+        store.later(seconds=60)
+    assert asked == [0, 5, 15, 35]
+    agent(store, "ready")
+    store.later(seconds=7200)
+    assert alerts(store.tick()) == {}
+
+
+@pytest.mark.row("B12")
+def test_who_has_a_lost_agent_in_hand_is_left_alone_and_asked_again_after_it(store) -> None:
+    lost_at_7_pm(store)
+    (alert,) = {one.alert for one in alerts(store.tick()).values()}
+    store.answer("c04", alert, "accept")
+    for _ in range(30):
+        store.later(seconds=60)
+        assert {one.alert for one in alerts(store.tick()).values()} <= {alert}
+    store.answer("c04", alert, "served")
+    store.later(seconds=240)
+    assert {one.alert for one in alerts(store.tick()).values()} <= {alert}, "the computer may need a while to start"
+    store.later(seconds=61)
+    assert {one.alert for one in alerts(store.tick()).values()} - {alert}
+
+
+@pytest.mark.row("B12")
+@pytest.mark.row("C1")
+@pytest.mark.parametrize("used", [True, False])
+def test_a_hub_that_was_restarted_calls_for_an_agent_whose_lanes_were_used_today(store, used: bool) -> None:
+    """A machine that was taken away years ago has left its retained word too, and needs nobody."""
+    if used:
+        store.scan(store.sell().exit_code)
+    store.restart()
+    agent(store, "lost")
+    device(store, "reader-1")
+    store.later(seconds=61)
+    assert bool(alerts(store.tick())) == used
 
 
 @pytest.mark.parametrize("ways", [("ready", "lost", "ready"), ("ready", "disconnected"), ("lost",)])
