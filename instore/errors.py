@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from broker.errors import BrokerError
-from config.load import SettingsError
 from delivery.journal import JournalError
 from devices.errors import DeviceError
 
-EXPECTED = (SettingsError, JournalError, BrokerError, DeviceError, OSError, ValueError)
-"""Errors whose text says what is wrong, where and what to do. Anything else is a fault of ours and shows its trace."""
+EXPECTED = (JournalError, BrokerError, DeviceError, OSError, ValueError)
+"""Errors whose text says what is wrong, where and what to do. Anything else is a fault of ours and shows its trace.
+
+`config.load.SettingsError` is a ValueError: naming it would load pydantic for commands that read no settings."""
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from instore import started
 from instore.errors import told
 from instore.logs import configure
 
@@ -34,6 +35,7 @@ def _run(program: Coroutine[Any, Any, None]) -> None:
     from firmware_sim.control import ControlError
 
     configure()
+    started()
     with told():
         try:
             uvloop.run(program)

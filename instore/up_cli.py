@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from instore import started
 from instore.errors import told
 
 STORE = Path("store.toml")
@@ -58,6 +59,7 @@ def up(
             return
         from instore.up.run import run_up
 
+        started()
         asyncio.run(run_up(made, qr=sys.stdout.isatty() if qr is None else qr))
 
 
@@ -80,6 +82,7 @@ def web(
         if (tls_cert is None) != (tls_key is None):
             raise ValueError("--tls-cert and --tls-key belong together")
         to = _host_port(broker) if broker is not None else None
+        started()
         asyncio.run(run_front(FrontSettings(listen, port, _host_port(hub), to, tls_cert, tls_key)))
 
 

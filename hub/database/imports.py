@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from sqlite3 import Connection
 from typing import Any
 
-import sqlite_utils
-
 from hub.database import eids
 
 
@@ -22,6 +20,8 @@ def write(db: Connection, records: Sequence[dict[str, Any]], then: Callable[[], 
 
     `deputies` and `beacons` (tuples) replace the former ones. `then` is called before the end of the transaction.
     """
+    import sqlite_utils  # here: a hub that imports nothing starts without it
+
     if not records:
         return
     people = [

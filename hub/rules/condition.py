@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Literal
 
-import cel
-
 from hub.rules.tokens import COMPARISONS, Token, column, split, tokens, without_brackets
+
+# The package loads its own shell (prompt, colours, key bindings) with it, for a tenth of a hub's whole start; nobody opens it.
+sys.modules.setdefault("cel.cli", ModuleType("cel.cli"))
+import cel  # noqa: E402
 
 Value = bool | int | float | str
 _FUNCTIONS = frozenset({"size", "contains", "startsWith", "endsWith", "int", "double", "string", "@in"})
