@@ -129,15 +129,16 @@ def _shown(lane: Lane, memory: Memory, devices: Devices, call: Call | None, now:
         case "showing" if (code := _coupon(lane, memory)) is not None:
             left_s = None if lane.deadline is None else max(0, math.ceil(lane.deadline - now))
             if memory.paper == "not_printed":  # whom nobody knows has no page of ours: a picture of it does as well
-                return _Shown("coupon", "busy", words.NOT_PRINTED, (("do", words.PICTURE), *_hers(memory)[:2]), "call",
-                              (words.NOT_PRINTED, words.PICTURE), "not_printed", qr=code, left_s=left_s)  # fmt: skip
-            say = (memory.thanks, words.SCAN_IT)
-            return _Shown("coupon", "busy", words.COUPON, _hers(memory)[:2], "good", say, qr=code, left_s=left_s)
+                lines: Lines = (("do", words.NOT_PRINTED), ("gift", memory.gift))
+                say = (words.NOT_PRINTED, words.PICTURE)
+                return _Shown("coupon", "busy", words.PICTURE, lines, "call", say, "not_printed", code, left_s)
+            hers = (memory.thanks, words.SCAN_IT)
+            return _Shown("coupon", "busy", words.COUPON, _hers(memory)[:2], "good", hers, qr=code, left_s=left_s)
         case "opening" if call is not None and call.reason in ("gate", "help"):
             return _clerk(call, words.GATE_STUCK)
         case "opening" | "showing":
             slow = now - memory.since >= SLOW_S
-            lines: Lines = (("do", words.MOMENT if slow else words.OPENING), *_brought(memory))
+            lines = (("do", words.MOMENT if slow else words.OPENING), *_brought(memory))
             return _Shown("opening", "good", memory.thanks or words.THANKS, lines)  # a moment; open, it sounds
         case "open" if devices.gate is False:
             # It may have closed meanwhile: nobody is told to walk into a gate that says nothing.

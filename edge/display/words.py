@@ -23,10 +23,9 @@ READING = _say("読み取り中です", "Reading your code")
 PRINTING = _say("クーポンを印刷しています", "Your coupon is being printed")
 TAKE = _say("印刷されたクーポンをお取りください", "Please take your printed coupon")
 SENT = _say("クーポンは電子でお届けします", "You receive your coupon electronically")
-NOT_PRINTED = _say("クーポンを印刷できませんでした", "Your coupon could not be printed")
-PICTURE = _say(
-    "この画面のコードがクーポンです。カメラで読み取るか、写真に撮ってください",
-    "This code is your coupon: scan it, or take a picture of it",
+PICTURE = _say("写真に撮ってください", "Take a picture of it")
+NOT_PRINTED = _say(
+    "印刷できませんでした。このコードがクーポンです", "It could not be printed: this code is your coupon"
 )
 ASK = _say("クーポンをお持ちでない方は、係員へお申し出ください", "If you have no coupon yet, please ask a clerk")
 COUPON = _say("カメラで読み取れます", "Scan it with your phone")

@@ -23,7 +23,7 @@ from edge.display.view import Devices
 from edge.lane_types import Phase, PrintEnded
 from tests.display.customers import words_for
 from tests.edge.lane_bench import Bench, scan
-from tests.edge.lane_ways import COUPON
+from tests.edge.lane_ways import COUPON, incentive
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"]  # fmt: skip
@@ -106,11 +106,23 @@ class Rig(Bench):
         """The printer has put the paper out."""
         self.runner.put(PrintEnded(self.runner.lane.job, "printed"))
 
+    async def paper_fails(self) -> None:
+        """Of a customer whom nobody knows: at each try nothing comes out."""
+        await self.comes(incentive=incentive("print").model_copy(update={"no_paper": "display"}))
+        for attempt in range(self.runner.policy.print_attempts):
+            self.runner.put(PrintEnded(f"{self.runner.lane.scan}#{attempt + 1}", "not_printed", "paper end"))
+        await self.until(lambda: self.phase is Phase.SHOWING)
+
     async def opens(self) -> None:
         await self.until(lambda: self.phase is Phase.OPEN)
 
     async def passes(self) -> None:
         self.runner.put(Passage(t=self.now, direction="exit", command_seq=self.runner.lane.command, count=1))
+        await self.until(lambda: self.phase is Phase.IDLE)
+
+    async def is_cut_off(self) -> None:
+        """The gate's board was without power while it was open."""
+        self.runner.put(NotPassed(t=self.now, command_seq=self.runner.lane.command, why=Outcome.CUT_OFF, missed=True))
         await self.until(lambda: self.phase is Phase.IDLE)
 
     async def steps_back(self) -> None:
@@ -229,6 +241,14 @@ async def every_screen(rig: Rig, page: Kiosk) -> AsyncIterator[str]:
     rig.devices.answer = lambda _: CommandResult("accepted")
     await page.shows("pass")
     yield "pass"
+    await rig.is_cut_off()
+    await page.shows("waiting")
+    yield "again"
+    await rig.paper_fails()
+    await page.shows("coupon")
+    yield "not_printed"
+    rig.coupon_is_read()
+    await rig.opens()
     await rig.passes()
     await rig.comes(give="display")
     await page.shows("coupon")

@@ -338,7 +338,7 @@ async def test_every_screen_is_legible_from_two_metres(browser: Browser, rig: Ri
         page.said.clear()  # the browser itself tells that the agent is away
         await page.clean(rig)
     assert wrong == []
-    assert len(seen) == 13
+    assert len(seen) == 15
 
 
 @pytest.mark.parametrize("size", SIZES)
