@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,12 +12,14 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from contract.payloads import Cart, CartLine, CartName
+from hub.shopping.signing import signed
 from tests.hub.conftest import Store
 from tests.members.conftest import KEY, serving
 from tests.members.test_gateway import frame
 from tests.pages.member_terminal import SIMULATED, joined, read_code, shoot, store_in
 from tests.pages.shop_window import phone, spied, until
 from tests.shopping.conftest import BAG, COLA, MUG
+from tests.shopping.test_cart_api import SECRET, PosServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -157,6 +160,39 @@ async def test_the_exit_button_ends_it(page: Page) -> None:
     await expect(page.locator("#exit-code")).to_be_visible()
     await page.locator("#exit-done").tap()
     await expect(page.locator("#shop-empty")).to_be_visible()
+
+
+@pytest.mark.row("B4", "B5")
+async def test_the_pos_server_s_page_stays_a_touch_away_and_its_call_ends_the_payment(
+    browser: Browser, tmp_path: Path
+) -> None:
+    pos = PosServer()
+    server = await asyncio.start_server(pos.serve, "127.0.0.1", 0)
+    pos.port = server.sockets[0].getsockname()[1]
+    hub = store_in(tmp_path, pos.settings())
+    try:
+        async with serving(hub, payment_secret=SECRET) as running, phone(browser) as mine:
+            page = await mine.new_page()
+            await joined(page, f"{running}/member/")
+            await page.locator("#to-shop").tap()
+            await add(page, MUG)
+            await page.locator("#shop-pay").tap()
+            await expect(page.locator("#paying-open")).to_have_attribute("href", "https://pay.example/1")
+            await page.reload()  # as phones do with pages in the background
+            await page.locator("#to-shop").tap()
+            await expect(page.locator("#paying-open")).to_have_attribute("href", "https://pay.example/1")
+            await expect(page.locator("#paying-simulated")).to_be_hidden()
+            payment = pos.orders[0][1]["payment"]
+            path, body = f"/api/v1/payments/{payment}", b'{"outcome": "paid", "amount_minor": 688, "currency": "JPY"}'
+            headers = signed(SECRET, "POST", path, body, now_s=int(hub.now.timestamp()), nonce="n" * 20)
+            async with httpx.AsyncClient() as http:
+                assert (await http.post(running + path, content=body, headers=headers)).status_code == 200
+            await expect(page.locator("#exit-code")).to_be_visible()
+            assert await spied(page, "errors") == []
+    finally:
+        hub.stop()
+        server.close()
+        await server.wait_closed()
 
 
 @pytest.mark.row("B3", "B4")

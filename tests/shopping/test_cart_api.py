@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets as random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -190,6 +190,8 @@ class PosServer:
         self.orders: list[tuple[str, dict[str, Any]]] = []
         self.answer = b'{"open":"https://pay.example/1"}'
         self.status, self.port, self.silent = 200, 0, False
+        self.first: Callable[[str], Awaitable[Any]] | None = None
+        """What it does with an order before it answers."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -199,6 +201,8 @@ class PosServer:
             path = head[0].split(" ")[1]
             checked(SECRET, "POST", path, body, headers, now_s=int(headers["instore-timestamp"]), skew_s=5)
             self.orders.append((path, json.loads(body)))
+            if self.first is not None:
+                await self.first(self.orders[-1][1]["payment"])
             if not self.silent:
                 writer.write(
                     f"HTTP/1.0 {self.status} x\r\nContent-Length: {len(self.answer)}\r\n\r\n".encode() + self.answer
@@ -289,6 +293,20 @@ async def test_the_pos_server_takes_the_money(store_with: Any, pos: PosServer) -
         assert store.all("SELECT method FROM sale_tender") == [("card",)]
         assert (await shopper.look("/exit"))["exit"]["text"].startswith("IS1:")
         assert (await shopper.phone.post("/cart/pay/simulate", {})).status_code in (404, 405)
+
+
+@pytest.mark.row("B4")
+@pytest.mark.parametrize("status", [200, 500])
+async def test_paid_before_the_order_is_answered(store_with: Any, pos: PosServer, status: int) -> None:
+    """Nothing waits for anything: the terminal hears of the sale, not of a payment that is over."""
+    async with store_with(pos.settings()) as (store, shopper):
+        call, pos.status = Caller(store, shopper), status
+        pos.first = lambda payment: call.say(payment, outcome="paid", amount_minor=688)
+        cart = (await shopper.do("add", product=MUG))["cart"]
+        paid = (await shopper.do("pay", cart=cart["cart"], revision=cart["revision"]))["cart"]
+        assert (paid["state"], paid["exit_code"]) == ("paid", "ready")
+        assert len(store.all("SELECT * FROM sale")) == 1
+        assert "payments_failed" not in store.counters
 
 
 @pytest.mark.row("B4")

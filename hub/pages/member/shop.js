@@ -41,6 +41,7 @@ export class Shop {
     this.lapsed = paying !== null && paying.cart === cart.cart && cart.state === "open" && paying.payment !== this._stopped;
     const now = paymentOf(cart);
     if (paying?.payment !== now?.payment) this._memory.keep({ paying: now });
+    else if (now !== null) this.open ??= this._memory.kept().paying?.open ?? null; // this page was loaded anew
   }
 
   // The list that is worked on: none once it is paid and the exit is done, or cancelled.
@@ -156,7 +157,9 @@ export class Shop {
   take({ cart, pay, currency, open }) {
     Object.assign(this, { provider: pay, currency });
     this.hear(cart);
-    if (open !== undefined) this.open = open;
+    if (open === undefined || cart?.state !== "paying") return;
+    this.open = open;
+    this._memory.keep({ paying: { ...paymentOf(cart), open } });
   }
 }
 
