@@ -191,6 +191,18 @@ async def test_a_browser_that_reads_codes_itself_does_so(page: Page) -> None:
     await expect(page.locator(f'[data-product="{BAG}"] .quantity')).to_have_text("1")
 
 
+async def test_a_browser_whose_own_reader_fails_reads_with_the_vendored_one(page: Page) -> None:
+    """As on phones without the service that does it: the reader is there, and says no to each picture."""
+    await page.evaluate("""() => {
+      window.BarcodeDetector = class {
+        static getSupportedFormats = async () => ["ean_13", "ean_8", "upc_a", "qr_code"];
+        detect = () => Promise.reject(new DOMException("Barcode detection service unavailable.", "NotSupportedError"));
+      };
+    }""")
+    await page.locator("#scan").tap()
+    await expect(page.locator(f'[data-product="{COLA}"] .quantity')).to_have_text("1")
+
+
 async def test_a_decoder_that_can_t_be_loaded_is_said(page: Page, context: BrowserContext) -> None:
     await context.route("**/vendor/zxing_reader.wasm", lambda route: route.abort())
     await page.evaluate("navigator.serviceWorker.getRegistration().then((worker) => worker?.unregister())")
@@ -199,6 +211,9 @@ async def test_a_decoder_that_can_t_be_loaded_is_said(page: Page, context: Brows
     await page.locator("#to-shop").tap()
     await page.locator("#scan").tap()
     await expect(page.locator("#camera-trouble")).to_contain_text("読み取りを開始できません")
+    await page.locator("#product").fill(COLA)
+    await page.locator("#product-add").tap()
+    await expect(page.locator(f'[data-product="{COLA}"]')).to_be_visible()
 
 
 async def test_the_vendored_decoder_reads_every_kind_of_product_code(page: Page) -> None:

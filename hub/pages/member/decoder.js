@@ -11,17 +11,26 @@ export async function bestDecoder() {
   return FORMATS.every((format) => known.includes(format)) ? new Native(new native({ formats: FORMATS })) : new Vendored();
 }
 
+// Some browsers have the reader and not the service of the phone behind it: it fails at the first picture, then ZXing takes over.
 class Native {
   constructor(detector) {
-    this._detector = detector;
+    Object.assign(this, { _detector: detector, _instead: null });
   }
 
   async read(video) {
-    const found = await this._detector.detect(part(video).canvas);
-    return found.map(({ rawValue, format }) => ({ text: rawValue, linear: format !== "qr_code" }));
+    if (this._instead !== null) return this._instead.read(video);
+    try {
+      const found = await this._detector.detect(part(video).canvas);
+      return found.map(({ rawValue, format }) => ({ text: rawValue, linear: format !== "qr_code" }));
+    } catch {
+      this._instead = new Vendored();
+      return [];
+    }
   }
 
-  close() {}
+  close() {
+    this._instead?.close();
+  }
 }
 
 class Vendored {
