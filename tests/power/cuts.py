@@ -9,12 +9,13 @@ import gc
 import json
 import os
 import signal
+import sqlite3
 import sys
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -23,7 +24,7 @@ from random import Random
 from delivery.journal import Journal, JournalError
 from tests.power import verdict, vfs
 from tests.power.disk import KINDS, Disk
-from tests.power.machines import FILE
+from tests.power.machines import FILE, Machine
 from tests.power.workload import World
 
 CHILD_MAX_S = 120
@@ -72,6 +73,8 @@ class Cutter:
         self.world, self.tally = world, Tally()
         self._every, self._first, self._until = every, first, until
         self._seen: set[bytes] = set()
+        self._judged: dict[bytes, tuple[list[str], bytes]] = {}
+        """By what SQLite recovers from the files, page for page: what the Journal said of it, and what is in its tables."""
         self._told = time.monotonic()
         self._seen_turn: object = None
         for name, machine in world.machines.items():
@@ -93,6 +96,7 @@ class Cutter:
         if turn != self._seen_turn:
             self._seen_turn = turn
             self._seen.clear()
+            self._judged.clear()
         for survived in (*(KINDS[:1] if disk.settled else KINDS), TWICE):
             rng = Random(f"{self.world.seed}/{n}/{survived}")
             image = _again(disk, self.world, rng, name) if survived == TWICE else disk.after(survived, rng)
@@ -118,15 +122,21 @@ class Cutter:
 
     def _open(self, name: str, image: dict[str, bytes]) -> tuple[list[str], bytes]:
         """What the real Journal says of these files, and a digest of what it finds in them: the world need not go on twice
-        from the same."""
+        from the same. Files from which SQLite recovers the very same pages are told apart by nobody, so that the Journal is asked
+        once: making all tables that a version has takes longer than everything else here."""
         machine, folder = self.world.machines[name], self.world.folder / f"{name}-looked-at"
         _lay_out(folder, image)
+        pages = _recovered(folder / FILE, name)
+        if pages not in self._judged:
+            _lay_out(folder, image)
+            self._judged[pages] = self._judge(machine, folder)
+        return self._judged[pages]
+
+    def _judge(self, machine: Machine, folder: Path) -> tuple[list[str], bytes]:
         try:
             journal = Journal(folder / FILE, machine.migrations)
             try:
-                return verdict.files(self.world, machine, journal), blake2b(
-                    journal.db.serialize(), digest_size=16
-                ).digest()
+                return verdict.files(self.world, machine, journal), _content(journal.db, machine.me.id)
             finally:
                 journal.close()
         except Exception as error:
@@ -142,7 +152,7 @@ class Cutter:
         if child == 0:
             signal.alarm(CHILD_MAX_S)
             try:
-                told = _judge(self.world, name, image)
+                told = _go_on(self.world, name, image)
             except BaseException as error:
                 at = traceback.extract_tb(error.__traceback__)[-1]
                 told = [f"{error!r} at {at.filename}:{at.lineno}"]
@@ -165,6 +175,33 @@ def _digest(image: dict[str, bytes], name: str) -> bytes:
     return digest.digest()
 
 
+def _recovered(path: Path, name: str) -> bytes:
+    """A digest of the pages of a database after its recovery. Changes the files."""
+    digest = blake2b(name.encode(), digest_size=16)
+    with closing(sqlite3.connect(path)) as db:
+        try:
+            digest.update(db.serialize())
+        except sqlite3.Error as error:  # the Journal will say what is wrong; nothing is taken for the same
+            digest.update(f"{error} {time.monotonic_ns()}".encode())
+    return digest.digest()
+
+
+def _content(db: sqlite3.Connection, name: str) -> bytes:
+    """A digest of all tables and rows, in the order that SQLite reads them; not of when tables were made, nor of where they lie."""
+    digest = blake2b(name.encode(), digest_size=16)
+    for table, sql in db.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall():
+        digest.update(f"{table}/{sql}/".encode())
+        if sql and sql.startswith("CREATE TABLE"):
+            columns = "name" if table == "migration" else "*"
+            for row in db.execute(f'SELECT {columns} FROM "{table}"'):
+                digest.update(repr(row).encode())
+    return digest.digest()
+
+
+class _PowerGone(Exception):
+    """What the recording disk says from the second cut on."""
+
+
 def _again(disk: Disk, world: World, rng: Random, name: str) -> dict[str, bytes]:
     """The power comes back, the file is opened and closed, and somewhere in that the power goes again."""
     machine = world.machines[name]
@@ -176,12 +213,24 @@ def _again(disk: Disk, world: World, rng: Random, name: str) -> dict[str, bytes]
         seen["n"] += 1
         if seen["n"] == wanted:
             images.append(second.after(rng.choice(KINDS), rng))
+        if images:
+            raise _PowerGone
 
     second.on_op = on_op
-    with suppress(JournalError):  # a disk that can't be opened is judged as it is
-        Journal(
-            world.folder / name / FILE, machine.migrations, connect=lambda path: vfs.connect(second, path, 8)
-        ).close()
+    opened: list[sqlite3.Connection] = []
+
+    def connect(path: Path | str) -> sqlite3.Connection:
+        opened.append(vfs.connect(second, path, 8))
+        return opened[-1]
+
+    try:
+        with suppress(JournalError, _PowerGone):  # a disk that can't be opened is judged as it is
+            Journal(world.folder / name / FILE, machine.migrations, connect=connect).close()
+            opened.clear()
+    finally:
+        for left in opened:
+            with suppress(_PowerGone):
+                left.close()
     return images[0] if images else second.after("kept", rng)
 
 
@@ -193,7 +242,7 @@ def _lay_out(folder: Path, image: dict[str, bytes]) -> None:
         (folder / file).write_bytes(data)
 
 
-def _judge(world: World, name: str, image: dict[str, bytes]) -> list[str]:
+def _go_on(world: World, name: str, image: dict[str, bytes]) -> list[str]:
     for machine in world.machines.values():
         machine.disk.on_op = lambda kind, file: None
     folder = world.folder / f"{name}-after"

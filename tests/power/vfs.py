@@ -114,7 +114,11 @@ class DiskConnection:
 
     def __init__(self, disk: Disk, path: Path | str, checkpoint_pages: int) -> None:
         self._vfs = DiskVFS(disk)
-        self._db = apsw.Connection(str(path), vfs=self._vfs.vfs_name)
+        try:
+            self._db = apsw.Connection(str(path), vfs=self._vfs.vfs_name)
+        except BaseException:
+            self._vfs.unregister()
+            raise
         self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
         self._db.execute(f"PRAGMA wal_autocheckpoint={checkpoint_pages}")
 
@@ -139,8 +143,10 @@ class DiskConnection:
         return bool(self._db.in_transaction)
 
     def close(self) -> None:
-        self._db.close()
-        self._vfs.unregister()
+        try:
+            self._db.close()
+        finally:
+            self._vfs.unregister()
 
 
 def connect(disk: Disk, path: Path | str, checkpoint_pages: int) -> sqlite3.Connection:

@@ -19,7 +19,7 @@ from contract.exit_code import public_text
 from contract.payloads import SightingKind
 from delivery.clock import Clock
 from edge import lane_types as core
-from tests.power.machines import AgentMachine, HubMachine, Machine
+from tests.power.machines import FILE, AgentMachine, HubMachine, Machine
 
 SHIPPED = Path(config.__file__).parent / "shipped"
 START = datetime(2026, 3, 1, 1, 0, tzinfo=UTC)
@@ -112,6 +112,11 @@ class World:
         self.hub = HubMachine(self, settings, folder / "hub.toml")
         self.agent = AgentMachine(self, {kid: public_text(key) for kid, key in self.hub.keys.public.items()})
         self.machines: dict[str, Machine] = {"main": self.hub, "exit": self.agent}
+        for name in (
+            self.machines
+        ):  # what is on the recording disks is in memory; the journal finds its folder there, and syncs none
+            (folder / name).mkdir()
+            (folder / name / FILE).touch()
         self.printer, self.gate = Printer(self), Gate(self)
         for machine in self.machines.values():
             machine.checkpoint_pages = self.rng.choice((8, 20, 60))
