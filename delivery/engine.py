@@ -276,6 +276,11 @@ class Engine:
         by_hub = told[0] + timedelta(seconds=self.clock.monotonic() - told[1])
         return own if abs(own - by_hub) <= CLOCKS_AGREE else by_hub
 
+    @property
+    def knows_time(self) -> bool:
+        """Whether the hub's clock was heard in this process's life."""
+        return Role.HUB.value in self._peer_clocks
+
     def is_behind(self, patience_s: float) -> bool:
         """Whether our peer will hardly answer at once: critical messages of ours wait for so long, or are a backlog."""
         return self.outgoing.is_behind(patience_s)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from contract.envelope import Message
 from contract.payloads import AgentHeartbeat, ClientState, DevicePower, DeviceStatus
@@ -17,11 +16,10 @@ NO_PAPER = frozenset({"rec_empty", "cover_open", "fatal_error"})
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One heartbeat and when it was heard (monotonic s). `behind`: so much the agent's clock then was behind the hub's."""
+    """One heartbeat and when it was heard (monotonic s)."""
 
     at: float
     beat: AgentHeartbeat
-    behind: timedelta = timedelta()
 
 
 class Fleet:
@@ -39,8 +37,7 @@ class Fleet:
         beat, agent = message.data, message.ids["agent"]
         assert isinstance(beat, AgentHeartbeat)
         if agent in self.beats or len(self.beats) < AGENTS_MAX:
-            behind = tx.utc - message.time if message.time is not None else timedelta()
-            tx.after_commit(lambda: self.beats.__setitem__(agent, Heard(tx.now, beat, behind)))
+            tx.after_commit(lambda: self.beats.__setitem__(agent, Heard(tx.now, beat)))
         else:
             self.untold += 1
 
@@ -60,11 +57,6 @@ class Fleet:
         """Whether a slip may come out at an agent's lanes; yes as long as nothing is known to the contrary."""
         own = [able for (at, _), able in self.printers.items() if at == agent]
         return any(own) or not own
-
-    def behind(self, agent: str) -> timedelta:
-        """By how much an agent's clock was behind the hub's when it was last heard; below zero: ahead. A heartbeat never waits."""
-        heard = self.beats.get(agent)
-        return heard.behind if heard is not None else timedelta()
 
     def has_lanes(self, agent: str) -> bool:
         """Whether exit lanes hang on this agent, by the readers that it has told of."""

@@ -46,8 +46,6 @@ from hub.saying import count, decided, heard, say
 NEWS_PERIODS = 3
 ACCEPTED_MAX = timedelta(hours=1)
 """A call that a clerk has accepted, and of which nobody ever heard again."""
-CLOCKS_AGREE = timedelta(seconds=10)
-"""Below, two clocks differ by no more than messages take and NTP allows."""
 WAS_THERE = timedelta(days=1)
 AWAY = "agent_away"
 """The reason of the hub's own calls; no lane says it."""
@@ -92,16 +90,9 @@ class LaneCalls:
 
     def _raise(self, tx: Tx, alert: str, call: LaneCall, message: Message) -> None:
         agent, lane = message.ids["agent"], message.ids["lane"]
-        self._offer(
-            tx, alert, agent, lane, call.call, call.reason, call.detail, self._since(agent, call, tx.utc), message.id
-        )
-
-    def _since(self, agent: str, call: LaneCall, now: datetime) -> datetime:
-        """Since when somebody waits, by the hub's clock: that of a lane may be wrong, or never set (a Pi has no battery clock).
-        Where it can't be right even so, she has begun to wait now: a call for nobody is better than a customer whom nobody hears."""
-        behind = self._fleet.behind(agent)
-        since = call.since + behind if abs(behind) > CLOCKS_AGREE else call.since
-        return plausible(since, now) or now
+        # A clock that was never set, and has not heard the hub's yet: somebody waits now.
+        since = plausible(call.since, tx.utc) or tx.utc
+        self._offer(tx, alert, agent, lane, call.call, call.reason, call.detail, since, message.id)
 
     def _offer(self, tx: Tx, alert: str, agent: str, lane: str, call: str, reason: str, detail: str, since: datetime,
                cause: str) -> None:  # fmt: skip

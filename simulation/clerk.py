@@ -13,7 +13,7 @@ from contract.messages import BY_NAME, Role
 from contract.payloads import AlertAnswer, AlertState, ClerkStatus, ClientState
 from delivery.engine import Publication
 from handheld.alert_book import AlertBook, Pending, Status
-from handheld.inbox import AlertNews, Inbox
+from handheld.inbox import AlertNews, HubNews, Inbox
 from simulation.network import Session
 from simulation.stock import START
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from simulation.store import Store
 
 LOOK_S = 1.0
+READY = b'"state":"ready"'
 
 
 class Clerk:
@@ -100,10 +101,14 @@ class Clerk:
     # --- what it shows
 
     def _take(self, topic: str, payload: bytes) -> None:
-        if not topic.endswith("/alert"):  # of what the hub says of itself it needs only whether it is there
-            return
         store, now = self._store, self._store.loop.time()
+        if not topic.endswith("/alert") and (READY in payload) is self._inbox.hub_ready:
+            return  # of what the hub says of itself it needs only whether it is there
         news = self._inbox.take(topic, payload, now, START)
+        if isinstance(news, HubNews):
+            if news.ready and news.before is False:
+                store.world(self._confirms(self.book))
+            return
         if not isinstance(news, AlertNews):
             store.truth.breaks("to each her own", f"{self.name} was told what it has no use for: {news}")
             return

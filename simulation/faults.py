@@ -25,6 +25,7 @@ HUB_CLOCK_JUMPS_S = (-25.0, -2.0, 2.0, 25.0)
 """The hub's clock is the store's: it is held by NTP, and codes allow for 60 s."""
 MOMENT_S = 40.0
 _MOMENTS = (None, Phase.PRINTING, Phase.OPENING, Phase.OPEN)
+_WAY_OF_ONE = ("cut", "one_way")
 _AT_AN_OPEN_GATE = ("wrong_way", "intruder")
 FLOOD_HZ, FLOOD_MAX_S = 50.0, 5.0
 REPLAY_HZ, REPLAY_MAX_S, REPLAY_AGE_S = 2.0, 10.0, 2400.0
@@ -40,7 +41,9 @@ async def happen(store: Store, fault: Fault) -> None:
     for name in store.machines:
         if name == fault.target or name.startswith(f"{fault.target}-"):
             store.truth.counts[f"at a lane {store.truth.phase_at(name)}"] += 1
-    store.broken_until(store.loop.time() + fault.for_s + 1.0)
+    of_one = fault.kind not in NETWORK_FAULTS or fault.kind in _WAY_OF_ONE
+    whose = fault.target if of_one else ""
+    store.broken_until(store.loop.time() + fault.for_s + 1.0, whose)
     if fault.kind in PROGRAM_FAULTS:
         await _program(fault, store.hub if fault.target == "hub" else store.agents[fault.target])
     elif fault.kind in NETWORK_FAULTS:
@@ -49,7 +52,7 @@ async def happen(store: Store, fault: Fault) -> None:
         await _radio(store, store.agents[fault.target], fault)
     else:
         await _machine(store, fault)
-    store.broken_until(store.loop.time() + 1.0)
+    store.broken_until(store.loop.time() + 1.0, whose)
 
 
 async def _bad_moment(store: Store, fault: Fault) -> None:
@@ -215,7 +218,7 @@ async def _machine(store: Store, fault: Fault) -> None:
     board = gate.board
     code = 1 + int(fault.amount * 90)
     acts: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
-        "reader_out": (lambda: setattr(machines, "reader_plugged", False), lambda: setattr(machines, "reader_plugged", True)),
+        "reader_out": (lambda: machines.plug_reader(False), lambda: machines.plug_reader(True)),
         "reader_noise": (lambda: setattr(machines, "noise", 0.001 + 0.05 * fault.amount), lambda: setattr(machines, "noise", 0.0)),
         "reader_stutter": (lambda: setattr(machines, "stutter", 0.3 + 0.7 * fault.amount), lambda: setattr(machines, "stutter", 0.0)),
         "paper_end": (lambda: printer.hinder("rec_empty", True), lambda: printer.hinder("rec_empty", False)),
@@ -237,6 +240,8 @@ async def _machine(store: Store, fault: Fault) -> None:
         "obstacle": (lambda: gate.run(lambda: board.set_obstacle(True)), lambda: gate.run(lambda: board.set_obstacle(False))),
     }  # fmt: skip
     begin, end = acts[fault.kind]
-    begin()
-    await asyncio.sleep(fault.for_s)
-    end()
+    for act in (begin, end):
+        act()
+        store.lane_watch.devices(machines)
+        if act is begin:
+            await asyncio.sleep(fault.for_s)

@@ -38,13 +38,19 @@ class LaneMachines:
         self.help: Callable[[], None] = lambda: None
         """Of the living agent: somebody presses the button."""
         self.keypad: Callable[[str], None] = lambda _digits: None
+        self.reader_is: Callable[[bool], None] = lambda _there: None
+        """Of the living agent: its reader was plugged in or out."""
         self.queue = asyncio.Lock()
         """One person at a time stands before the reader."""
 
     def unplugged(self) -> None:
         """Its agent is dead."""
         self.reader = self.gate.driver = self.printer.driver = None
-        self.help, self.keypad = lambda: None, lambda _digits: None
+        self.help, self.keypad, self.reader_is = lambda: None, lambda _digits: None, lambda _there: None
+
+    def plug_reader(self, there: bool) -> None:
+        self.reader_plugged = there
+        self.reader_is(there)
 
     def present(self, code: str) -> None:
         """Somebody holds a code in front of the reader."""
@@ -94,7 +100,8 @@ class SimDevices(LaneDevices):
         machines.reader = self._bytes_soon
         machines.help = lambda: self._process.soon(self.on_help)
         machines.keypad = lambda digits: self._process.soon(self._typed, digits)
-        self._teller("reader", "scanner")(DeviceStatus(PowerState.ONLINE))
+        machines.reader_is = lambda there: self._process.soon(self._reader_is, there)
+        self._reader_is(machines.reader_plugged)
         async with asyncio.TaskGroup() as tasks:
             for device in (self.printer, self.gate):
                 assert device is not None
@@ -102,6 +109,10 @@ class SimDevices(LaneDevices):
 
     def _bytes_soon(self, data: bytes) -> None:
         self._process.soon(self._bytes, data, after_s=READ_S)
+
+    def _reader_is(self, there: bool) -> None:
+        status = DeviceStatus(PowerState.ONLINE if there else PowerState.OFF_OFFLINE)
+        self._teller("reader", "scanner")(status)
 
     def _typed(self, digits: str) -> None:
         self.on_typed(digits, self._machines.loop.time())

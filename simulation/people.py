@@ -239,7 +239,7 @@ class Shopper:
                 store.truth.breaks("nobody captive", f"{self.name} stands before {machines.name} since {since:.0f} s")
                 return True
             if now - since > 30.0 and rng.random() < 0.2:
-                machines.help()
+                store.lane_watch.presses(machines)
             if "changes_lane" in habits and now - since > self._patience_s:
                 habits.discard("changes_lane")
                 return False

@@ -146,7 +146,7 @@ class SimPrinter:
         self._turn = asyncio.Lock()
         self._waiting: dict[str, asyncio.Future[JobResult]] = {}
         self._resolving = ""
-        self._told: PowerState | None = None
+        self._told: DeviceStatus | None = None
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -179,10 +179,12 @@ class SimPrinter:
                     _settle(future, result)
         elif machine.obstacle:
             self._jobs.obstacle(machine.obstacle, now)
-        power = PowerState.ONLINE if machine.reachable else PowerState.OFF_OFFLINE
-        if power is not self._told:
-            self._told = power
-            self._on_status(DeviceStatus(power))
+        status = DeviceStatus(PowerState.OFF_OFFLINE)
+        if machine.reachable:
+            status = DeviceStatus(PowerState.ONLINE, frozenset(machine.obstacles))
+        if status != self._told:
+            self._told = status
+            self._on_status(status)
 
     # --- what the lane wants
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from simulation import books, service_books
+from simulation import books, lane_watch, service_books
 
 if TYPE_CHECKING:
     from simulation.store import Store
@@ -22,6 +22,7 @@ async def watch(store: Store) -> None:
         await asyncio.sleep(6 * WATCH_S if store.plan.size.is_long else WATCH_S)
         store.truth.check_patience()
         store.service.look()
+        store.lane_watch.look()
         inside = sum(not shopper.out for shopper in store.shoppers)
         if inside and store.loop.time() > store.plan.size.seconds + LATEST_S:
             store.truth.breaks("nobody captive", f"{inside} shoppers are still inside")
@@ -67,4 +68,5 @@ def _unsettled(store: Store) -> list[str]:
         return [f"the hub has {count} unacknowledged messages"]
     if left := store.truth.unsettled():
         return left
-    return [*books.unsettled(store.hub.look), *service_books.unsettled(store.hub.look)]
+    look = store.hub.look
+    return [*books.unsettled(look), *service_books.unsettled(look), *lane_watch.unsettled(look)]

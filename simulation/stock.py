@@ -26,6 +26,8 @@ from simulation import members, tables
 RAM = Path("/dev/shm")
 START = datetime(2026, 4, 1, 0, 0, tzinfo=UTC)
 """When all runs begin: nine in the morning in Tokyo."""
+AGENT_LOST_S = 30.0
+"""An agent that is lost for so long: the hub calls a clerk to its lanes."""
 PAYMENT_S = 60
 """A payment on the terminal is over after so long."""
 
@@ -47,6 +49,7 @@ def hub_parts() -> tuple[HubSettings, KeyRing, RunningPolicy]:
     with (folder / "hub.toml").open("a", encoding="utf-8") as more:
         more.write(f'\n[shopping]\npayment_s = {PAYMENT_S}\n[shopping.payment]\nprovider = "simulated"\n')
     settings = load_hub(folder / "hub.toml")
+    settings = settings.model_copy(update={"lane": settings.lane.model_copy(update={"agent_lost_s": AGENT_LOST_S})})
     keys = read_keys(folder / "hub.toml", settings.exit_code.key_files)
     (folder / "customers.csv").write_text(members.as_csv(), encoding="utf-8")
     journal = Journal(settings.database, MIGRATIONS)

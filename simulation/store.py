@@ -18,6 +18,7 @@ from simulation.clerk import Clerk
 from simulation.faults import happen
 from simulation.hub import HubProgram
 from simulation.lane import LaneMachines
+from simulation.lane_watch import LaneWatch
 from simulation.loop import VirtualLoop
 from simulation.members import CLERKS
 from simulation.network import Broker
@@ -66,6 +67,8 @@ class Store:
         self.members = [shopper.person.customer for shopper in self.shoppers if shopper.person.customer]
         self.broker.on_wire = self.service.on_wire
         self._broken_until = 0.0
+        self._ways: dict[str, float] = {}
+        self.lane_watch = LaneWatch(self)
         self._stop: asyncio.Event = asyncio.Event()
         self.truth.on_broken = self._stop.set
 
@@ -116,12 +119,19 @@ class Store:
         self.truth.issued[claims.code_id] = sale
         return claims.code_id
 
-    def broken_until(self, at_s: float) -> None:
+    def broken_until(self, at_s: float, whose: str = "") -> None:
+        """`whose`: the program that it is about, "" when it is about the ways between all of them; of a lane its devices."""
         self._broken_until = max(self._broken_until, at_s)
+        self._ways[whose] = max(self._ways.get(whose, 0.0), at_s)
 
     def quiet_since(self) -> float:
         """Since when nothing is broken; now, if something is."""
         return min(self._broken_until, self.loop.time()) if self._broken_until <= self.loop.time() else self.loop.time()
+
+    def good_since(self, *programs: str) -> float:
+        """Since when no program, or none of these, and nothing between programs is broken; now, if something is."""
+        whose = ("", *(programs or ("hub", *self.agents)))
+        return min(max(self._ways.get(name, 0.0) for name in whose), self.loop.time())
 
     # --- the run
 

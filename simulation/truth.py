@@ -26,7 +26,7 @@ PHASE_MAX_S = {
     Phase.DECIDING: 2.0 + SLACK_S,
     Phase.PRINTING: 12.0 + SLACK_S,
     Phase.SHOWING: 20.0 + SLACK_S,
-    Phase.OPENING: 15.0 + SLACK_S,
+    Phase.OPENING: 10.0 + SLACK_S,
     Phase.OPEN: 13.0 + SLACK_S,
 }
 """The patience of `edge.lane_types.LanePolicy` in each phase, and a little; anew with each life of the agent."""
@@ -184,6 +184,10 @@ class Truth:
         """A program that is dead, was just started, is frozen or can't write: patience begins anew after that."""
         before = self._excused.get(program, 0.0)
         self._excused[program] = until if math.isinf(before) else max(before, until)
+
+    def excused_until(self, program: str) -> float:
+        """Until when nothing is expected of a program."""
+        return self._excused.get(program, 0.0)
 
     def passage_told(self, agent: str, scan: str) -> None:
         """An agent has a passage of this scan on its disk."""

@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 import edge.lane
+import edge.lane_ends
 import edge.lane_work
 from contract.payloads import LanePassage
 from edge.lane_runner import LaneRunner
@@ -95,4 +96,4 @@ def interrupted_paper_not_told() -> AbstractContextManager[Any]:
 
 
 def nothing_goes_on_after_a_restart() -> AbstractContextManager[Any]:
-    return patch("edge.lane_runner.resume", lambda lane, now, policy, away_s: (edge.lane.idle(lane), ()))  # noqa: ARG005
+    return patch("edge.lane_runner.resume", lambda lane, now, policy, away_s: (edge.lane_ends.idle(lane), ()))  # noqa: ARG005

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulation.plan import Size
-from simulation.safeguards import in_delivery, in_hub, in_lanes, in_service, in_shopping
+from simulation.safeguards import in_calls, in_delivery, in_hub, in_lanes, in_service, in_shopping
 
 LIMIT = 200
 """Within so many seeds a missing safeguard is caught, if it does not say otherwise."""
@@ -94,4 +94,12 @@ SAFEGUARDS = (
     Safeguard("electronic fallback", "what is not on paper is not given", in_shopping.nothing_is_given_electronically, size=SERVICE),
     Safeguard("used twice is told", "a second passage with a code is not reported", in_shopping.twice_is_not_told),
     Safeguard("claims are checked", "anybody may read any coupon from a display", in_shopping.claimed_by_anybody, size=SERVICE),
+    Safeguard("devices call", "a device that is out of order calls nobody", in_calls.devices_call_nobody),
+    Safeguard("calls end", "a lane's call does not end with its cause", in_calls.calls_never_end),
+    Safeguard("calls on disk", "a lane's calls only in memory", in_calls.calls_in_memory_only),
+    Safeguard("calls are state", "a lane's call is sent to handhelds once", in_calls.calls_sent_once, size=QUARTER),
+    Safeguard("lanes are told", "a lane does not hear what became of its call", in_calls.lanes_are_not_told),
+    Safeguard("ends of calls", "the hub passes over a lane's word that a call is over", in_calls.ends_stay_at_the_hub),
+    Safeguard("lost agents", "nobody is called for an agent that is lost", in_calls.lost_agents_have_no_call),
+    Safeguard("the hub's time", "an agent goes by its own clock, however wrong it is", in_calls.own_clocks),
 )  # fmt: skip
