@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from config.writing import give_to_owner
+
 
 def write_atomically(path: Path, content: bytes, *, mode: int) -> None:
     """Writes a file so that a power cut leaves either the old or the new content. Raises OSError."""
@@ -14,6 +16,7 @@ def write_atomically(path: Path, content: bytes, *, mode: int) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             os.fchmod(file.fileno(), mode)
+            give_to_owner(file.fileno(), path.parent)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

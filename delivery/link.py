@@ -222,6 +222,11 @@ class Link:
             raise LinkError(
                 f"{where}: {_REFUSED.get(code or 0, str(error))} (user {self.address.username!r})"
             ) from None
+        except ssl.SSLCertVerificationError as error:
+            raise LinkError(
+                f"this machine does not trust the certificate of the broker at {where} ({error.verify_message}); install it here"
+                " (docs/installing.md)"
+            ) from None
         except OSError as error:
             raise LinkError(f"no broker at {where} ({_reason(error)}); is it running?") from None
         except Exception as error:

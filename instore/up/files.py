@@ -13,7 +13,7 @@ from broker.credentials import Credentials
 from config.edge_settings import EdgeSettings
 from config.hub_settings import HubSettings
 from config.load import SettingsError, read_toml
-from config.writing import PRIVATE, toml_text, write_private, write_settings
+from config.writing import PRIVATE, give_to_owner, toml_text, write_private, write_settings
 from contract.access import Principal
 from contract.messages import Role
 from instore.up.plan import Plan
@@ -53,8 +53,11 @@ def users_file(plan: Plan) -> Path:
 
 def _folder(path: Path) -> None:
     if not path.exists():
-        path.mkdir(parents=True)
+        if not path.parent.exists():
+            _folder(path.parent)
+        path.mkdir()
         path.chmod(FOLDER)
+        give_to_owner(path, path.parent)
 
 
 def _passwords(plan: Plan) -> None:
@@ -119,7 +122,9 @@ def export(plan: Plan, name: str) -> Path:
         raise SettingsError(plan.path, [f"--export-machine {name}: that is this machine; it needs no file"])
     prepare(plan)
     people = plan.of_machine(machines[name]) if plan.file.broker.kind != "elsewhere" else []
-    document = read_toml(plan.path) | {"this": name, "data": "data"}
+    document = read_toml(plan.path) | {"this": name}
+    if not plan.file.data.is_absolute():
+        document["data"] = "data"
     document["passwords"] = {person.username: _read(plan, person) for person in people}
     path = plan.path.with_name(f"{name}.store.toml")
     write_private(path, f"# Machine {name!r} of the store. It holds passwords: carry it safely, keep its mode 600.\n"

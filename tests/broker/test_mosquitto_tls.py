@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime
 import socket
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from broker.credentials import Credentials
 from broker.mosquitto import Tls, write_mosquitto_config
 from broker.mosquitto_process import start_mosquitto
+from delivery.link import Address, Link
 from tests.broker.stage import AGENT, free_ports
 from tests.broker.wire import connect_packet
 
@@ -62,3 +64,25 @@ def test_both_listeners_speak_tls_and_only_tls(tmp_path: Path) -> None:
                 plain.sendall(hello)
                 answer = plain.recv(4)
             assert not answer.startswith(b"\x20")
+
+
+async def test_a_certificate_that_this_machine_does_not_trust_is_said(tmp_path: Path) -> None:
+    """Not "no broker": the installer has to install it."""
+    credentials = Credentials(tmp_path / "credentials.json")
+    password = credentials.issue(AGENT)
+    tcp_port, ws_port = free_ports(2)
+    write_mosquitto_config(
+        tmp_path, "ginza", credentials, tcp_port=tcp_port, ws_port=ws_port, tls=_certificate(tmp_path)
+    )
+    said: asyncio.Queue[str] = asyncio.Queue()
+    where = Address("localhost", tcp_port, AGENT.username, password, tls=True)
+    link = Link(where, [], will=None, on_up=lambda: None, on_down=said.put_nowait, on_wake=lambda: None)
+    with start_mosquitto(tmp_path):
+        running = asyncio.create_task(link.run())
+        try:
+            async with asyncio.timeout(10):
+                assert "does not trust the certificate of the broker" in await said.get()
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running

@@ -102,6 +102,34 @@ def test_what_is_written_is_its_owners_and_a_second_run_keeps_it(tmp_path):
     )
 
 
+@pytest.mark.row("B13")
+def test_what_root_writes_belongs_to_whom_the_folder_belongs_to(tmp_path, monkeypatch):
+    """An installer exports a machine and issues a password as root; the service, which is somebody else, reads it all."""
+    given = {}
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("os.chown", lambda made, user, group: given.__setitem__(_name(made), (user, group)))
+    plan = plan_of(written(tmp_path, ONE))
+    files.prepare(plan)
+    CliRunner().invoke(app, ["credentials", "issue", "clerk", "c77", "--file", str(files.users_file(plan))])
+    owner = (tmp_path.stat().st_uid, tmp_path.stat().st_gid)
+    assert set(given.values()) == {owner}
+    assert {"data", "secrets", "hub.toml", "agent-exit.toml", "api-keys.toml", "credentials.json", "hub-main"} <= set(
+        given
+    )
+
+
+def _name(made: int | Path) -> str:
+    path = Path(f"/proc/self/fd/{made}").readlink() if isinstance(made, int) else made
+    return path.name.lstrip(".").rpartition(".")[0] if isinstance(made, int) else path.name
+
+
+def test_a_machine_keeps_its_data_where_the_store_says(tmp_path):
+    """The service of a machine may write to /var/lib/instore and nowhere else."""
+    plan = plan_of(written(tmp_path, f'data = "{tmp_path}/var/data"\n{SEVERAL}'), ["office"])
+    carried = tomllib.loads(files.export(plan, "exit-pi").read_text(encoding="utf-8"))
+    assert carried["data"] == str(tmp_path / "var/data")
+
+
 def test_machines_get_what_they_need_and_nothing_else(tmp_path):
     office = plan_of(written(tmp_path, SEVERAL), ["office"])
     assert office.parts == ("broker", "hub")
