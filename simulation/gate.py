@@ -18,7 +18,7 @@ from devices.gate_map import Command, Direction, GateCounters, GateImage, Verdic
 from devices.status import DeviceStatus, PowerState
 from firmware_sim.gate_board import CLOSING, MOVE_S, OPENING, Board, Memory
 from firmware_sim.gate_modbus import ModbusRefusal
-from simulation.loop import Process, VirtualLoop
+from simulation.loop import Process, Step, VirtualLoop
 
 POLL_S = 0.02
 WIRE_S = 0.004
@@ -44,7 +44,7 @@ class GateMachine:
         self.noise = 0.0
         """Share of requests and replies that are damaged."""
         self.driver: SimGate | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Step | None = None
         self.board = JammingBoard(Memory(), tell=tell, save=lambda _: None)
 
     def run(self, change: Callable[[], Any] = lambda: None) -> Any:

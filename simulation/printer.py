@@ -16,7 +16,7 @@ from random import Random
 from devices.escpos_document import Document, Qr, Text
 from devices.printer_job import Evidence, Findings, JobResult, JobState, PrintJobs
 from devices.status import DeviceStatus, PowerState
-from simulation.loop import Process, VirtualLoop
+from simulation.loop import Process, Step, VirtualLoop
 
 SETTLE_S, STATUS_S = 3.0, 0.05
 SEND_S, PRINT_S = (0.1, 0.4), (0.3, 1.0)
@@ -63,7 +63,7 @@ class PrinterMachine:
         self.cuts = rng.randrange(100, 9000)
         self.driver: SimPrinter | None = None
         self._buffer: deque[Slip] = deque()
-        self._printing: asyncio.TimerHandle | None = None
+        self._printing: Step | None = None
 
     @property
     def reachable(self) -> bool:
