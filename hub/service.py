@@ -42,6 +42,8 @@ log = structlog.get_logger()
 
 TICK_S = 1.0
 CLEAN_EVERY_TICKS = 600
+STATUS_EVERY_S = 5.0
+"""The hub's counters go to every agent and handheld: as often as heartbeats. That it is there, or not, is said at once."""
 
 
 async def run_hub(settings: HubSettings, settings_path: Path) -> None:
@@ -131,9 +133,9 @@ class _Server(uvicorn.Server):
 
 
 async def tick(hub: Hub, node: Node, policy: RunningPolicy) -> None:
-    """What time brings: alerts, changed rules, the hub's own status when it has changed, old traces."""
+    """What time brings: alerts, changed rules, the hub's own counters when they have changed, old traces."""
     shown: dict[str, int] = {}
-    ticks = 0
+    said, ticks = -STATUS_EVERY_S, 0
     while True:
         await asyncio.sleep(TICK_S)
         ticks += 1
@@ -142,9 +144,10 @@ async def tick(hub: Hub, node: Node, policy: RunningPolicy) -> None:
         try:
             with node.transaction() as tx:
                 hub.tick(tx)
-                now = hub.shown(node.engine.counters)
+                now = hub.shown(node.engine.counters) if tx.now - said >= STATUS_EVERY_S else shown
                 if now != shown:
                     hub.say_status(tx, node.engine.counters)
+                    said = tx.now
             shown = now
             if ticks % CLEAN_EVERY_TICKS == 0:
                 with node.transaction() as tx:

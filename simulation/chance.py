@@ -62,6 +62,7 @@ def from_seed(rng: random.Random, pace: Pace = SHORT) -> Iterator[None]:
         patch("edge.health.LOOK_EVERY_S", pace.look_s),
         patch("edge.health.HANGS_AFTER_S", pace.hangs_s),
         patch("hub.service.TICK_S", pace.tick_s),
+        patch("hub.service.STATUS_EVERY_S", pace.heartbeat_s),
         patch("delivery.taking.decode", lru_cache(REMEMBERED)(decode)),
     ):
         yield
