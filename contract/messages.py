@@ -11,7 +11,7 @@ pattern per row. Nothing personal is ever retained. Rows with a `stream` are num
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
@@ -58,11 +58,11 @@ class Channel:
     personal: bool = False
     expiry_s: int | None = None
     """After this time nobody needs it: set as MQTT 5 message expiry where the broker speaks 5. Carries no meaning."""
+    at_broker: bool = field(init=False)
+    """Whether it travels over MQTT; what is said with members' terminals travels over the hub's WebSocket."""
 
-    @property
-    def at_broker(self) -> bool:
-        """Whether it travels over MQTT; what is said with members' terminals travels over the hub's WebSocket."""
-        return Role.CUSTOMER not in (self.publisher, *self.subscribers)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "at_broker", Role.CUSTOMER not in (self.publisher, *self.subscribers))
 
 
 _AGENT, _HUB, _CLERK, _CUSTOMER = Role.AGENT, Role.HUB, Role.CLERK, Role.CUSTOMER

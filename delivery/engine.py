@@ -5,7 +5,7 @@ on a virtual clock with the same SQLite file.
 
 Order of a received batch (design "Nothing lost, nothing twice"):
 
-1. BEGIN IMMEDIATE.
+1. BEGIN IMMEDIATE, unless there are only receipts, which change nothing on the disk.
 2. Each message: decode (or quarantine), compare its number with the highest taken, hand it to the application. What the
    application sends goes into the outbox of the same transaction. If the application fails on one, all is rolled back and
    done again with a savepoint around each message, so that only the broken one is put aside: savepoints cost every message
@@ -181,32 +181,35 @@ class Engine:
     def _receive(self, batch: Sequence[tuple[str, bytes]], *, careful: bool, terminal: str | None = None) -> str:
         tx = self._tx()
         taking = Taking(self._receiver, self.handle, tx, careful=careful, terminal=terminal)
-        self.journal.db.execute("BEGIN IMMEDIATE")
         try:
             for topic, payload in batch:
                 taking.take(topic, payload)
-            pruned = self._mark(taking)
-            forgotten = self.outgoing.forget_some() if taking.marks else 0
-            self.journal.db.execute("COMMIT")
+            if taking.marks:
+                pruned, forgotten = self._mark(taking), self.outgoing.forget_some()
+            if taking.begun:
+                self.journal.db.execute("COMMIT")
         except BaseException:
             self._roll_back(tx)
             raise
-        self._marks.update(taking.marks)
-        for key in pruned:
-            self._marks.pop(key, None)
-        self.outgoing.forgotten(forgotten)
-        self.counters.update(taking.counted)
+        if taking.marks:
+            self._marks.update(taking.marks)
+            for key in pruned:
+                self._marks.pop(key, None)
+            self.outgoing.forgotten(forgotten)
+        for name, more in taking.counted.items():
+            self.counters[name] += more
         self._committed(tx)
-        self._peer_clocks.update((peer, (utc, tx.now)) for peer, utc in taking.clocks.items())
-        self._receipts += [(key, taking.taken(key), again) for key, again in taking.receipts.items()]
+        for peer, utc in taking.clocks.items():
+            self._peer_clocks[peer] = utc, tx.now
+        for key, again in taking.receipts.items():
+            self._receipts.append((key, taking.taken(key), again))
         return taking.refused
 
     def _mark(self, taking: Taking) -> list[tuple[str, str, str]]:
         """Write the new marks; returns those of old epochs that are forgotten for it."""
-        at = taking.tx.utc.isoformat()
         pruned: list[tuple[str, str, str]] = []
         for key, taken in taking.marks.items():
-            self.journal.mark(key, taken, at)
+            self.journal.mark(key, taken, taking.tx.utc.isoformat())
             if key not in self._marks:
                 pruned += self.journal.prune_marks(*key)
         return pruned
@@ -235,6 +238,8 @@ class Engine:
 
     def urgent(self) -> list[Publication]:
         """What a person waits for: to be on the wire before `poll` even looks for the rest."""
+        if not self._publications:
+            return []
         found = [publication for publication in self._publications if publication.urgent]
         if found:
             self._publications = [publication for publication in self._publications if not publication.urgent]
@@ -258,8 +263,8 @@ class Engine:
 
     def next_deadline(self) -> float | None:
         """When `poll` wants to be called again even if nothing happens (monotonic seconds); None: never."""
-        deadlines = (self.outgoing.next_deadline() if self.connected else None, self.outgoing.flush_at)
-        return min((d for d in deadlines if d is not None), default=None)
+        due, flush = self.outgoing.next_deadline() if self.connected else None, self.outgoing.flush_at
+        return due if flush is None else flush if due is None else min(due, flush)
 
     # --- to look at
 

@@ -8,7 +8,6 @@ neither does anybody else's flood. Within a queue the order is that of arrival.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 
 import structlog
 
@@ -78,11 +77,13 @@ class Inbox:
             if len(taken) >= most:
                 break
             queue = self._queues[who]
-            share_max = SHARE if who.endswith("/sighting") else SHARE_URGENT
-            share = [queue.popleft() for _ in range(min(share_max, most - len(taken), len(queue)))]
-            size = sum(len(payload) for _, payload in share)
-            taken += share
-            self._count -= len(share)
+            share_max = SHARE if _is_of_sightings(who) else SHARE_URGENT
+            count, size = min(share_max, most - len(taken), len(queue)), 0
+            for _ in range(count):
+                item = queue.popleft()
+                size += len(item[1])
+                taken.append(item)
+            self._count -= count
             self._bytes -= size
             del self._queues[who]
             if queue:
@@ -93,10 +94,8 @@ class Inbox:
                 self._shedding.discard(who)
         return taken
 
-    def _turns(self) -> Iterator[str]:
-        names = list(self._queues)
-        yield from (who for who in names if not who.endswith("/sighting"))
-        yield from (who for who in names if who.endswith("/sighting"))
+    def _turns(self) -> list[str]:
+        return sorted(self._queues, key=_is_of_sightings)
 
     def _queue_of(self, topic: str) -> str:
         levels = topic.split("/")
@@ -113,3 +112,7 @@ class Inbox:
         if who not in self._shedding:
             self._shedding.add(who)
             log.warning("more arrives than can be taken; what is numbered is sent again, the rest is lost", client=who)
+
+
+def _is_of_sightings(who: str) -> bool:
+    return who.endswith("/sighting")

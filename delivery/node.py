@@ -55,6 +55,8 @@ class Node:
                               on_wake=self._wake.set)  # fmt: skip
         self.express = self._second(address, make_link) if express else None
         self._heard, self._deaf_s = engine.clock.monotonic(), DEAF_FIRST_S
+        self._alarm: tuple[float, asyncio.TimerHandle] | None = None
+        """When the pump is woken, if nothing wakes it before (monotonic seconds), and by what."""
         self.disk_trouble = ""
         self.rounds = 0
         """Times that the pump went round: see `delivery.watchdog`."""
@@ -105,7 +107,8 @@ class Node:
             self._publish()
         except sqlite3.Error as error:
             self._disk_failed(error)  # what is numbered stays in its stream; the pump comes to it
-        self._wake.set()  # the pump recomputes its deadline
+            self._wake.set()
+        self._wake_at(self.engine.next_deadline())
 
     def _up(self) -> None:
         self.engine.link_up()
@@ -127,19 +130,23 @@ class Node:
         self._news.clear()
 
     async def _pump(self) -> None:
-        while True:
-            await self._wait()
-            self._wake.clear()
-            self.rounds += 1
-            try:
-                self._turn()
-                if self.disk_trouble:
-                    log.info("the database can be written again", path=str(self.engine.journal.path))
-                    self.disk_trouble = ""
-            except sqlite3.Error as error:
-                # Nothing of the batch was taken or acknowledged: its senders send it again.
-                self._disk_failed(error)
-                await asyncio.sleep(DISK_RETRY_S)
+        try:
+            while True:
+                await self._wait()
+                self._wake.clear()
+                self.rounds += 1
+                try:
+                    self._turn()
+                    if self.disk_trouble:
+                        log.info("the database can be written again", path=str(self.engine.journal.path))
+                        self.disk_trouble = ""
+                except sqlite3.Error as error:
+                    # Nothing of the batch was taken or acknowledged: its senders send it again.
+                    self._disk_failed(error)
+                    await asyncio.sleep(DISK_RETRY_S)
+        finally:
+            if self._alarm is not None:
+                self._alarm[1].cancel()
 
     def _disk_failed(self, error: sqlite3.Error) -> None:
         if not self.disk_trouble:
@@ -153,8 +160,8 @@ class Node:
         inbox = self.link.inbox
         if inbox:
             self._heard, self._deaf_s = self.engine.clock.monotonic(), DEAF_FIRST_S
-        elif self.link.up and self.engine.unacknowledged():
-            self._listen()
+        elif (deaf_at := self._deaf_at()) is not None and self.engine.clock.monotonic() >= deaf_at:
+            self._is_deaf()
         if inbox:  # one batch a turn: others have work in this loop too
             self.engine.receive(inbox.batch(BATCH))
         self._publish()
@@ -165,26 +172,36 @@ class Node:
         for publication in self.engine.poll():
             self.link.publish(publication)
 
-    def _listen(self) -> None:
-        since = max(self._heard, self.engine.outgoing.waits_since())  # in a quiet hour nothing is to be heard
-        silent_s = self.engine.clock.monotonic() - since
-        if silent_s >= self._deaf_s:
-            self._deaf_s = min(self._deaf_s * 2, DEAF_MAX_S)
-            self.engine.counters["deaf_connections"] += 1
-            self.link.renew(f"nothing was heard for {silent_s:.0f} s, though messages wait for their acknowledgement")
+    def _deaf_at(self) -> float | None:
+        """When so long nothing was heard that the connection is taken for deaf; None: nothing is to be heard in a quiet hour."""
+        since = self.engine.outgoing.waits_since() if self.link.up else None
+        return None if since is None else max(self._heard, since) + self._deaf_s
+
+    def _is_deaf(self) -> None:
+        self.engine.counters["deaf_connections"] += 1
+        self.link.renew(
+            f"nothing was heard for {self._deaf_s:.0f} s, though messages wait for their acknowledgement"
+        )
+        self._deaf_s = min(self._deaf_s * 2, DEAF_MAX_S)
 
     async def _wait(self) -> None:
         if self.link.inbox:
             await asyncio.sleep(0)  # let the library read and write between two batches
             return
-        deadline = self.engine.next_deadline()
-        if deadline is None:
-            await self._wake.wait()
+        self._wake_at(self.engine.next_deadline())  # a resend or a flush is due then
+        self._wake_at(self._deaf_at())
+        await self._wake.wait()
+
+    def _wake_at(self, deadline: float | None) -> None:
+        """The pump goes round then at the latest. An alarm that is not needed any more rings in vain: that is rare, and to set
+        one for each message would cost more."""
+        if deadline is None or (self._alarm is not None and self._alarm[0] <= deadline):
             return
-        # A resend or a flush is due then. A bare timer: a time-out costs more, and almost always a message comes before it.
+        if self._alarm is not None:
+            self._alarm[1].cancel()
         wait_s = max(0.0, deadline - self.engine.clock.monotonic())
-        timer = asyncio.get_running_loop().call_later(wait_s, self._wake.set)
-        try:
-            await self._wake.wait()
-        finally:
-            timer.cancel()
+        self._alarm = deadline, asyncio.get_running_loop().call_later(wait_s, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._wake.set()

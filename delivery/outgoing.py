@@ -28,6 +28,7 @@ BODIES_MAX = 2 * WINDOW
 
 Key = tuple[str, str]
 """Peer and stream."""
+_STREAMS = tuple(stream.value for stream in Stream)
 
 
 class Outgoing:
@@ -87,9 +88,9 @@ class Outgoing:
 
     def on_heard(self, peer: str, now: float) -> None:
         """Something came from `peer`: if it was away, what waits for it goes out at once."""
-        for stream in Stream:
-            waiting = self.streams.get((peer, stream.value))
-            if waiting is not None and len(waiting):
+        for stream in _STREAMS:
+            waiting = self.streams.get((peer, stream))
+            if waiting is not None and waiting.pending:
                 waiting.nudge(now)
 
     # --- the wire
@@ -102,12 +103,13 @@ class Outgoing:
     def due(self, now: float) -> Iterator[Publication]:
         """What to put on the wire now."""
         for key, stream in self.streams.items():
-            for entry, floor in stream.due(now) if not self._waits(key) else ():
-                yield Publication(entry.topic, self._bytes(entry, floor), 0)
+            if stream.pending and not self._waits(key):
+                for entry, floor in stream.due(now):
+                    yield Publication(entry.topic, self._bytes(entry, floor), 0)
 
     def _waits(self, key: Key) -> bool:
         """A backlog of sightings waits for a backlog of what is critical."""
-        if key[1] != Stream.SIGHTING or len(self.streams[key]) <= DEEP:
+        if len(self.streams[key].pending) <= DEEP or key[1] != Stream.SIGHTING:
             return False
         critical = self.streams.get((key[0], Stream.CRITICAL))
         return critical is not None and len(critical) > PORTION
@@ -122,7 +124,8 @@ class Outgoing:
     def forget_some(self) -> int:
         """Delete what is acknowledged, in the running transaction; give the answer to `forgotten` after its commit."""
         some = self._forget[:FORGET_MOST]
-        self._journal.forget(some)
+        if some:
+            self._journal.forget(some)
         return len(some)
 
     def forgotten(self, count: int) -> None:
@@ -167,8 +170,13 @@ class Outgoing:
 
     def next_deadline(self) -> float | None:
         """When a resend is due (monotonic seconds); None: never."""
-        deadlines = [stream.next_deadline() for key, stream in self.streams.items() if not self._waits(key)]
-        return min((d for d in deadlines if d is not None), default=None)
+        first = None
+        for key, stream in self.streams.items():
+            if stream.pending and not self._waits(key):
+                deadline = stream.next_deadline()
+                if deadline is not None and (first is None or deadline < first):
+                    first = deadline
+        return first
 
     def is_behind(self, patience_s: float) -> bool:
         """Whether some peer has a backlog of critical messages, or one that has waited longer than `patience_s`.
@@ -182,10 +190,10 @@ class Outgoing:
             if name == Stream.CRITICAL and stream.pending
         )
 
-    def waits_since(self) -> float:
-        """Since when (monotonic seconds, of this process's life) something has waited for its acknowledgement."""
+    def waits_since(self) -> float | None:
+        """Since when (monotonic seconds, of this process's life) something has waited for its acknowledgement; None: nothing does."""
         oldest = [stream.pending[0].queued or self._since for stream in self.streams.values() if stream.pending]
-        return min(oldest, default=self._clock.monotonic())
+        return min(oldest) if oldest else None
 
     def __len__(self) -> int:
         return sum(len(stream) for stream in self.streams.values())

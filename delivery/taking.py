@@ -6,7 +6,7 @@ Nothing here outlives the transaction: what was taken and counted counts only if
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,13 +72,20 @@ class Taking:
         """Whom to answer, and whether to ask for what is missing."""
         self.clocks: dict[str, datetime] = {}
         """What receipts said the time is, by peer."""
-        self.counted: Counter[str] = Counter()
+        self.counted: defaultdict[str, int] = defaultdict(int)
+        self.begun = False
+        """Whether the transaction has begun: not while nothing can change what is on the disk."""
         self._heard: set[str] = set()
         self._hand_over = self._hand_over_carefully if careful else self._hand_over_simply
 
     def taken(self, key: Key) -> int:
         """The highest number taken, this batch included (0: none)."""
         return self.marks.get(key, self.receiver.marks.get(key, 0))
+
+    def _begin(self) -> None:
+        if not self.begun:
+            self.tx.db.execute("BEGIN IMMEDIATE")
+            self.begun = True
 
     def take(self, topic: str, payload: bytes) -> None:
         """One message. Raises Spoilt when the application fails on it and this try is not careful, sqlite3.Error for the disk."""
@@ -91,17 +98,19 @@ class Taking:
             self._count_refused("not_mine")
             self._keep(topic, "not_mine", why, payload)
             return
-        if isinstance(message.data, Receipt):
+        data = message.data
+        if type(data) is Receipt:  # `isinstance` of a model costs ten times as much
             peer = "hub" if self.receiver.me.role is not Role.HUB else f"agent/{message.ids['agent']}"
-            self.receiver.outgoing.on_receipt(peer, message.data, self.tx.now)
+            self.receiver.outgoing.on_receipt(peer, data, self.tx.now)
             if message.time is not None:
                 self.clocks[peer] = message.time
             return
         if self.terminal is None:
             self._hear("hub" if message.channel.publisher is Role.HUB else message.source)
-        if isinstance(message.data, AgentHeartbeat):
+        self._begin()
+        if type(data) is AgentHeartbeat:
             # Answered like what is numbered: the agent hears what time it is before it has said anything that matters.
-            self.receipts.setdefault((message.source, Stream.CRITICAL.value, message.data.epoch or NO_EPOCH), False)
+            self.receipts.setdefault((message.source, Stream.CRITICAL.value, data.epoch or NO_EPOCH), False)
         if message.numbering is None:
             self._hand_over(message, topic, payload)
         else:
@@ -141,7 +150,7 @@ class Taking:
             if speaks_for != {self.terminal}:
                 return f"the terminal of {self.terminal} speaks for another"
         mine = (me.role in message.channel.subscribers and message.store == self.receiver.store
-                and message.ids.get(me.role.value, me.id) == me.id)  # fmt: skip
+                and message.ids.get(me.role, me.id) == me.id)  # fmt: skip
         return "" if mine else f"not for {me.username}"
 
     # --- the application
@@ -201,6 +210,7 @@ class Taking:
             log.error("message could not be handled", topic=topic, error=type(error).__name__, where=where)
 
     def _keep(self, topic: str, reason: str, detail: str, payload: bytes) -> None:
+        self._begin()
         kept = b"" if self._is_private(topic) else payload
         self.receiver.journal.quarantine(self.tx.utc.isoformat(), self._shown(topic), reason, detail, kept)
 
