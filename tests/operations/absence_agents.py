@@ -170,7 +170,7 @@ class Run:
                     raise BenchError(f"not drained after {PATIENCE_S:g} s")
             scans.cancel()
             await asyncio.gather(scans, return_exceptions=True)
-            await asyncio.sleep(2.5)  # the hub says its counters each second
+            await asyncio.sleep(6.0)  # the hub says its counters every 5 seconds
             self._count(back)
         finally:
             if watch is not None:

@@ -279,7 +279,7 @@ class Run:
                 live.cancel()
                 draining.cancel()
                 await asyncio.gather(live, draining, return_exceptions=True)
-            await asyncio.sleep(2.0)  # the last alerts, and the hub's counters
+            await asyncio.sleep(6.0)  # the last alerts, and the hub's counters
         self._count()
 
     def _count(self) -> None:
