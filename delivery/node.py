@@ -179,9 +179,7 @@ class Node:
 
     def _is_deaf(self) -> None:
         self.engine.counters["deaf_connections"] += 1
-        self.link.renew(
-            f"nothing was heard for {self._deaf_s:.0f} s, though messages wait for their acknowledgement"
-        )
+        self.link.renew(f"nothing was heard for {self._deaf_s:.0f} s, though messages wait for their acknowledgement")
         self._deaf_s = min(self._deaf_s * 2, DEAF_MAX_S)
 
     async def _wait(self) -> None:
