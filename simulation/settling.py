@@ -23,6 +23,7 @@ async def watch(store: Store) -> None:
         store.truth.check_patience()
         store.service.look()
         store.lane_watch.look()
+        store.screens.look()
         inside = sum(not shopper.out for shopper in store.shoppers)
         if inside and store.loop.time() > store.plan.size.seconds + LATEST_S:
             store.truth.breaks("nobody captive", f"{inside} shoppers are still inside")

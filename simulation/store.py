@@ -26,6 +26,7 @@ from simulation.people import Shopper
 from simulation.plan import Plan
 from simulation.printer import MODELS
 from simulation.programs import AgentProgram
+from simulation.screens import Screens
 from simulation.service import Service
 from simulation.stock import hub_parts
 from simulation.terminal import Phone
@@ -69,6 +70,7 @@ class Store:
         self._broken_until = 0.0
         self._ways: dict[str, float] = {}
         self.lane_watch = LaneWatch(self)
+        self.screens = Screens(self)
         self._stop: asyncio.Event = asyncio.Event()
         self.truth.on_broken = self._stop.set
 

@@ -6,10 +6,11 @@ from contextlib import AbstractContextManager
 from typing import Any
 from unittest.mock import patch
 
-from delivery.engine import Tx
+from delivery.engine import Publication, Tx
 from hub.database import carts, lanes, payments, times
 from hub.giving.giving import Giving
 from hub.grants import Grants
+from hub.members.gateway import Gateway
 from hub.passages import Passages
 from hub.rules.incentives import Out
 from hub.shopping.carts import Carts
@@ -50,6 +51,27 @@ def late_confirmations() -> AbstractContextManager[Any]:
 
 def payments_never_end() -> AbstractContextManager[Any]:
     return patch.object(Payments, "tick", lambda self, tx: None)  # noqa: ARG005
+
+
+# --- her screens
+
+
+def only_one_device_is_told() -> AbstractContextManager[Any]:
+    outlet = Gateway.outlet
+
+    def first(self: Gateway, customer: str, publication: Publication) -> None:
+        with patch.object(self, "_terminals", {customer: self._terminals.get(customer, [])[:1]}):
+            outlet(self, customer, publication)
+
+    return patch.object(Gateway, "outlet", first)
+
+
+def nothing_at_sign_in() -> AbstractContextManager[Any]:
+    return patch.object(Carts, "on_terminal", lambda *_: None)
+
+
+def read_codes_stay() -> AbstractContextManager[Any]:
+    return patch.object(Carts, "_exit_changed", lambda *_: None)
 
 
 # --- what an exit brings

@@ -11,7 +11,16 @@ from simulation.safeguards.known import SAFEGUARDS, SIZE
 @pytest.mark.row("C9")
 @pytest.mark.parametrize(
     "name",
-    ["number check", "kept until acknowledged", "release", "paper is known", "one visit a day", "repeated posts"],
+    [
+        "number check",
+        "kept until acknowledged",
+        "release",
+        "paper is known",
+        "one visit a day",
+        "repeated posts",
+        "devices call",
+        "calls end",
+    ],
 )
 def test_a_missing_safeguard_is_caught_at_once(name):
     found = hunt(name, limit=4)

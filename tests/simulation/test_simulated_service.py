@@ -42,6 +42,7 @@ def test_terminals_are_asked_coupons_kept_and_used_lists_paid():
         "amount of a payment",
         "budgets of incentives",
         "electronic fallback",
+        "lists at sign-in",
     ],
 )
 def test_a_missing_safeguard_of_service_is_caught(name):
