@@ -31,6 +31,7 @@ from hub.rules.condition import Value
 from hub.rules.granting import Grant, Outcome, decide
 from hub.rules.incentives import Out, Room
 from hub.rules.policy import Policy
+from hub.rules.reaching import least_amount
 from hub.saying import count, decided
 
 SAID_MAX = 4000
@@ -60,6 +61,10 @@ class Grants:
         """The same for values that somebody has thought of."""
         return decide(self._policy().incentives, values, self._room(tx, customer), now=tx.utc, zone=self._zone,
                       product=lambda code: _named(tx, code))  # fmt: skip
+
+    def least_amount(self, tx: Tx, customer: Customer | None, values: dict[str, Value], above: int) -> int | None:
+        """The least larger amount with which these values would bring something; None: no amount would."""
+        return least_amount(self._policy().incentives, values, self._room(tx, customer), above)
 
     def _room(self, tx: Tx, customer: Customer | None) -> Room:
         today = store_day(tx.utc, self._zone)

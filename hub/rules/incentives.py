@@ -117,11 +117,6 @@ class Incentives:
             return Judged(rule.name, full[0], full[1])
         return Judged(rule.name, "given", because, part)
 
-    def thresholds(self) -> list[int]:
-        """Amounts at which a table of amounts changes: candidates for "so much more"."""
-        return [start for rule in self.file.incentive if rule.table is not None and rule.by == "amount"
-                for start, _ in rule.table if isinstance(start, int)]  # fmt: skip
-
     def _stepped(
         self, rule: IncentiveRule, values: Mapping[str, Value]
     ) -> tuple[int | str, str, tuple[str, float] | None]:

@@ -4,14 +4,12 @@ The sale is rehearsed: it is posted as it would be, the exit's own rules are ask
 and everything is taken back. So points, ranks and counts that the purchase itself would change are in the answer, and the list
 can't promise what the lane does not give.
 
-When nothing holds, the least larger amount is sought with which something would: at the numbers that stand in the rules, and
-by halving for rules that compute. It is rehearsed too before it is said.
+When nothing holds, the least larger amount is sought with which something would (`hub.rules.reaching`). It is rehearsed too
+before it is said.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from config.words import Words
@@ -24,10 +22,6 @@ from hub.rules.condition import Value
 from hub.rules.granting import Outcome
 from hub.rules.incentives import Ahead
 from hub.sale_shapes import SalePost
-
-AMOUNT_MAX = 10**9
-"""Beyond this nobody is told to buy more."""
-_NUMBER = re.compile(r"(?<![\w.])\d{1,9}(?![\w.])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +41,7 @@ def promise(tx: Tx, purchases: Purchases, grants: Grants, sale: SalePost) -> Pro
     now, values, buyer = _rehearsed(tx, purchases, grants, sale, sale.amount_minor)
     if now.grant is not None:
         return Promise(now.grant.title, 0)
-    incentives = purchases.policy().incentives
-    sources = [condition.source for condition in incentives.conditions] + [
-        str(each) for each in incentives.thresholds()
-    ]
-
-    def gives(amount: int) -> bool:
-        return grants.with_values(tx, buyer, {**values, "amount": amount}).grant is not None
-
-    more = least_more(sale.amount_minor, sources, gives)
+    more = grants.least_amount(tx, buyer, values, sale.amount_minor)
     then = _rehearsed(tx, purchases, grants, sale, more)[0].grant if more is not None else None
     if more is not None and then is not None:
         return Promise(then.title, more - sale.amount_minor)
@@ -79,28 +65,3 @@ def _rehearsed(tx: Tx, purchases: Purchases, grants: Grants, sale: SalePost,
         tx.db.execute("ROLLBACK TO rehearsal")
         tx.db.execute("RELEASE rehearsal")
         tx.back_to(mark)
-
-
-def least_more(amount: int, sources: Iterable[str], gives: Callable[[int], bool]) -> int | None:
-    """The least amount above this one that gives something, or None; exact where a rule compares the amount with a number."""
-    named = {int(found) for source in sources for found in _NUMBER.findall(source)}
-    candidates = sorted({each for number in named for each in (number, number + 1) if amount < each <= AMOUNT_MAX})
-    found = next((each for each in candidates if gives(each)), None)
-    return _halved(amount, found, gives)
-
-
-def _halved(amount: int, found: int | None, gives: Callable[[int], bool]) -> int | None:
-    """Between what gives nothing and what does, by halving: a rule may compute (`amount * 2 >= 3000`)."""
-    below, step = amount, 1
-    while found is None:
-        if below >= AMOUNT_MAX:
-            return None
-        above = min(amount + step, AMOUNT_MAX)
-        if gives(above):
-            found = above
-        else:
-            below, step = above, step * 2
-    while found - below > 1:
-        middle = (below + found) // 2
-        below, found = (below, middle) if gives(middle) else (middle, found)
-    return found

@@ -8,11 +8,12 @@ from contract.payloads import Cart
 from hub.database import products as product_table
 from hub.database import whole
 from hub.money import money
+from hub.rules.reaching import least_more
 from hub.shopping.cart import CartRefused
 from hub.shopping.carts import Command
-from hub.shopping.promise import least_more
 from tests.hub.conftest import Store
 from tests.shopping.conftest import BAG, BREAD, COLA, MUG
+from tests.shopping.test_payments import with_provider
 
 pytestmark = [pytest.mark.row("B1", "B2"), pytest.mark.usefixtures("products")]
 HER = "C0001"
@@ -46,6 +47,7 @@ class Hand:
 
 @pytest.fixture
 def hand(store: Store) -> Hand:
+    with_provider(store)
     return Hand(store)
 
 
