@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from config.load import Section, SettingsError, resolve
 from delivery.link import Address
+
+
+def host_port(node: str) -> tuple[str, int]:
+    """Of `HOST:PORT`; an IPv6 address in brackets. Raises ValueError: a sentence."""
+    host, _, port = node.rpartition(":")
+    if (
+        not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.-]*|\[[0-9A-Fa-f:.]+\]", host)
+        or not port.isdecimal()
+        or not 0 < int(port) < 65536
+    ):
+        raise ValueError(f"{node!r} is no address; expected HOST:PORT such as 192.168.0.12:1883")
+    return host.strip("[]"), int(port)
+
+
+def _node(text: str) -> str:
+    host_port(text)
+    return text
+
+
+Node = Annotated[str, StringConstraints(max_length=270), AfterValidator(_node)]
+"""`HOST:PORT`"""
 
 
 class MqttSettings(Section):
@@ -19,13 +41,17 @@ class MqttSettings(Section):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 1883
+    others: Annotated[tuple[Node, ...], Field(max_length=16)] = ()
+    """`HOST:PORT` of the other nodes of a clustered broker, tried one after the other when this one can't be had (row C13)."""
     username: str
     shared_user: bool = False
     """The broker knows one user for several programs (then nothing on it keeps them apart): any user name will do."""
     password: str | None = None
     password_file: Path | None = None
     tls: bool = False
-    connect_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    connect_timeout_s: Annotated[float, Field(gt=0, le=60)] | None = None
+    """For a connection, and again for its subscriptions. None: 5; with `others` 20, as a cluster that has just lost a node answers
+    only when it has chosen new leaders (NATS on a busy machine: up to 10 s)."""
     keepalive_s: Annotated[int, Field(ge=2, le=3600)] = 10
     version: Literal["3.1.1", "5"] = "3.1.1"
     """With 5, messages carry expiry and content type for other readers; no property of 5 carries meaning for us. The
@@ -40,8 +66,8 @@ class MqttSettings(Section):
     def address(self, settings_file: Path) -> Address:
         """Where to connect and as whom. Raises SettingsError when the password's file can't be read."""
         return Address(self.host, self.port, self.username, self.secret(settings_file), tls=self.tls,
-                       connect_timeout_s=self.connect_timeout_s, keepalive_s=self.keepalive_s,
-                       version=self.version)  # fmt: skip
+                       connect_timeout_s=self.connect_timeout_s or (20.0 if self.others else 5.0), keepalive_s=self.keepalive_s,
+                       version=self.version, shared_user=self.shared_user, others=tuple(map(host_port, self.others)))  # fmt: skip
 
     def secret(self, settings_file: Path) -> str:
         """The password. Raises SettingsError when its file can't be read."""

@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field, StringConstraints, field_validator, mode
 from config.edge_settings import EdgeSettings, Id
 from config.hub_settings import HubSettings, StoreSettings
 from config.load import Section, load
+from config.mqtt import Node
 from config.words import Words
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -67,20 +68,23 @@ class BrokerSettings(Section):
     tls_key: Path | None = None
     """Certificate and key of a Mosquitto that other machines reach. Without them passwords cross the network in the clear."""
     host: Address | None = None
+    others: Annotated[tuple[Node, ...], Field(max_length=16)] = ()
     username: str | None = None
     password_file: Path | None = None
     tls: bool = False
-    """Of a broker elsewhere: where, and the one user that it knows for all programs."""
+    """Of a broker elsewhere: where, the other nodes of it (`HOST:PORT`) if it is a cluster, and the one user that it knows for all
+    programs."""
 
     @model_validator(mode="after")
     def _fits(self) -> BrokerSettings:
         there = {"host": self.host, "username": self.username, "password_file": self.password_file}
         given = [key for key, value in there.items() if value is not None]
-        if self.kind == "elsewhere" and len(given) < len(there):
-            missing = ", ".join(key for key in there if key not in given)
+        missing = ", ".join(key for key in there if key not in given)
+        if self.kind == "elsewhere" and missing:
             raise ValueError(f'kind = "elsewhere" needs {missing}')
-        if self.kind != "elsewhere" and (given or self.tls):
-            raise ValueError(f'{(given or ["tls"])[0]} is for kind = "elsewhere"; this broker is {self.kind}')
+        given += [key for key in ("others", "tls") if getattr(self, key)]
+        if self.kind != "elsewhere" and given:
+            raise ValueError(f'{given[0]} is for kind = "elsewhere"; this broker is {self.kind}')
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key belong together")
         if self.tls_cert is not None and self.kind != "mosquitto":

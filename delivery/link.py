@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -73,6 +74,22 @@ class Address:
     version: str = "3.1.1"
     client_id: str = ""
     """Who we are among the broker's clients; the user name unless given (several programs may share one user)."""
+    shared_user: bool = False
+    """Nothing but the client ID keeps the programs of a store apart at this broker."""
+    others: tuple[tuple[str, int], ...] = ()
+    """(host, port) of the other nodes of a cluster: where to go, one after the other, when this one can't be had (row C13)."""
+
+    @property
+    def identifier(self) -> str:
+        """The client ID as the broker gets it. A user of our own is a part of it; where there is none, it has no dot either, which
+        some brokers refuse (NATS), and no name of ours has a tilde."""
+        own = self.client_id or self.username
+        return own.replace(".", "~") if self.shared_user else own
+
+    @property
+    def nodes(self) -> tuple[Address, ...]:
+        """This one, and as it is at each of the others."""
+        return (self, *(replace(self, host=host, port=port) for host, port in self.others))
 
 
 class _Client(gmqtt.Client):  # type: ignore[misc]
@@ -116,7 +133,9 @@ class Link:
     def __init__(self, address: Address, subscriptions: Sequence[tuple[str, int]], *, will: Publication | None,
                  goodbye: Publication | None = None, on_up: Callable[[], None], on_down: Callable[[str], None],
                  on_wake: Callable[[], None], rng: Random | None = None) -> None:  # fmt: skip
-        self.address = address
+        self._nodes = itertools.cycle(address.nodes)
+        self.address = next(self._nodes)
+        """Of the node that we are at, or try next."""
         self.inbox = Inbox()
         self.take: Callable[[Item], bool] = self.inbox.append
         """What is done with an arrival; whether there was room for it."""
@@ -153,6 +172,7 @@ class Link:
                     log.warning("no connection to the broker", reason=self.trouble)
                     told = self.trouble
                     self._on_down(self.trouble)
+            self.address = next(self._nodes)
             if self.connects > connects:
                 told = ""
                 if loop.time() - began >= STEADY_S:
@@ -195,7 +215,7 @@ class Link:
         will = self._will and gmqtt.Message(
             self._will.topic, self._will.payload, qos=self._will.qos, retain=self._will.retain
         )
-        client = _Client(self.address.client_id or self.address.username, clean_session=True, will_message=will)
+        client = _Client(self.address.identifier, clean_session=True, will_message=will)
         client.set_auth_credentials(self.address.username, self.address.password)
         client.on_message = self._on_message
         client.on_disconnect = lambda *_: lost.set()
@@ -259,8 +279,12 @@ class Link:
             raise LinkError(f"the broker at {self.address.host}:{self.address.port} does not confirm the subscriptions")
         refused = [t for (t, _), code in zip(self._subscriptions, granted.result(), strict=False) if code >= 0x80]
         if refused:
-            raise LinkError(f"the broker does not let {self.address.username!r} subscribe to {', '.join(refused)}; its access "
-                            "control is older than this program: write it again from the contract")  # fmt: skip
+            why = "its access control is older than this program: write it again from the contract"
+            if self.address.shared_user:
+                why = "this user may not, or a cluster can't take it at the moment"
+            raise LinkError(
+                f"the broker does not let {self.address.username!r} subscribe to {', '.join(refused)}; {why}"
+            )
 
     def _on_message(self, _client: Any, topic: str, payload: bytes, _qos: int, _properties: Any) -> int:
         # A plain function: async handlers of this library run side by side and finish out of order.

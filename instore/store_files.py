@@ -35,6 +35,8 @@ class BrokerPlace:
     username: str | None = None
     password: str = ""
     tls: bool = False
+    others: tuple[str, ...] = ()
+    """Other nodes of a clustered broker, `HOST:PORT`."""
 
 
 def free_port() -> int:
@@ -63,7 +65,8 @@ def mqtt(broker: BrokerPlace, username: str, password: str | Path) -> dict[str, 
     """The [mqtt] section; a path is the file where the password stands."""
     own = {"username": broker.username or username, "shared_user": True if broker.username is not None else None}
     secret = {"password_file" if isinstance(password, Path) else "password": password}
-    return {"host": broker.host, "port": broker.port, **own, **secret, "tls": True if broker.tls else None}
+    return {"host": broker.host, "port": broker.port, "others": list(broker.others) or None, **own, **secret,
+            "tls": True if broker.tls else None}  # fmt: skip
 
 
 def hub_settings(store: Mapping[str, Any], mqtt: Mapping[str, Any], **more: Any) -> dict[str, Any]:

@@ -46,7 +46,8 @@ class Plan:
         given = self.file.broker
         if given.kind == "elsewhere":
             assert given.host is not None
-            return BrokerPlace("elsewhere", given.host, given.port, given.ws_port, given.username, tls=given.tls)
+            return BrokerPlace("elsewhere", given.host, given.port, given.ws_port, given.username, tls=given.tls,
+                               others=given.others)  # fmt: skip
         machine = self.file.where("broker")
         host = "127.0.0.1" if given.kind == "embedded" and not machine.local else machine.address
         return BrokerPlace(given.kind, host, given.port, given.ws_port, tls=given.tls_cert is not None)

@@ -10,6 +10,7 @@ import pytest
 import config
 from config.hub_settings import load_api_keys, load_hub
 from config.load import SettingsError
+from config.mqtt import MqttSettings, host_port
 
 SHIPPED = Path(config.__file__).parent / "shipped"
 
@@ -74,3 +75,19 @@ def test_a_key_of_any_length_is_named_in_a_sentence(folder):
     with pytest.raises(SettingsError) as refused:
         load_hub(folder / "hub.toml")
     assert all(len(problem) < 2000 for problem in refused.value.problems)
+
+
+@pytest.mark.row("C13")
+@pytest.mark.parametrize("node", ["nats-2", "nats-2:0", "nats-2:70000", "a b:1883", ":1883", "fe80::1:1883", "[x]:1"])
+def test_a_node_of_a_cluster_that_is_no_address_is_refused(node: str) -> None:
+    with pytest.raises(ValueError, match="expected HOST:PORT"):
+        host_port(node)
+
+
+@pytest.mark.row("C13")
+@pytest.mark.parametrize(("node", "place"), [("nats-2:1883", ("nats-2", 1883)), ("[fe80::1]:1883", ("fe80::1", 1883))])
+def test_a_node_of_a_cluster(node: str, place: tuple[str, int]) -> None:
+    assert host_port(node) == place
+    settings = MqttSettings(username="store", password="x", shared_user=True, others=(node,))
+    address = settings.address(Path("hub.toml"))
+    assert (address.others, address.shared_user, address.connect_timeout_s) == ((place,), True, 20.0)

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import ssl
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -72,6 +73,22 @@ async def test_no_broker_is_named_and_found_when_it_comes(tmp_path: Path) -> Non
         async with broker:
             await until(lambda: held.link.up)
             assert held.link.trouble == ""
+
+
+@pytest.mark.row("C13")
+async def test_another_node_of_a_cluster_is_taken_when_one_is_lost(tmp_path: Path) -> None:
+    first, second = RealBroker("mosquitto", tmp_path / "1"), RealBroker("mosquitto", tmp_path / "2")
+    async with second:
+        address = replace(first.address(AGENT), password=second.passwords[AGENT.username])
+        async with Held(replace(address, others=(("127.0.0.1", second.port),))) as held:
+            await until(lambda: held.link.up)
+            assert held.link.address.port == second.port
+            assert f"127.0.0.1:{first.port}" in held.told[0]
+
+
+@pytest.mark.parametrize(("shared", "sent"), [(False, "agent-a.b:doctor"), (True, "agent-a~b:doctor")])
+def test_the_client_id_has_no_dot_where_the_broker_knows_one_user_for_all(shared: bool, sent: str) -> None:
+    assert Address("h", 1, "u", "x", client_id="agent-a.b:doctor", shared_user=shared).identifier == sent
 
 
 @pytest.mark.parametrize(

@@ -66,10 +66,10 @@ class Running:
             self.said += text.decode(errors="replace")
             self._more.set()
 
-    async def says(self, *words: str) -> None:
+    async def says(self, *words: str, within_s: float = SOON_S) -> None:
         """Wait until all these words were said."""
         try:
-            async with asyncio.timeout(SOON_S):
+            async with asyncio.timeout(within_s):
                 while not all(word in self.said for word in words):
                     self._more.clear()
                     await self._more.wait()
@@ -120,10 +120,10 @@ async def ask(url: str, *, body: dict[str, Any] | None = None, key: str = "") ->
     return await asyncio.to_thread(asked)
 
 
-async def answers(url: str, wanted: Callable[[int, dict[str, Any]], bool]) -> dict[str, Any]:
+async def answers(url: str, wanted: Callable[[int, dict[str, Any]], bool], within_s: float = SOON_S) -> dict[str, Any]:
     """Ask until the answer is as wanted."""
     status, answer = 0, {}
-    for _ in range(int(SOON_S / 0.1)):
+    for _ in range(int(within_s / 0.1)):
         status, answer = await ask(url)
         if wanted(status, answer):
             return answer
