@@ -107,7 +107,7 @@ def printer(
 
 @app.command()
 def lane(folder: Annotated[Path, typer.Option(help="where ports, sockets and receipts appear")]) -> None:
-    """All devices of one exit lane: reader, keypad, printer, gate. Commands as for each of them, at `reader.sock` …"""
+    """All devices of one exit lane: reader, keypad, NFC module, printer, gate. Commands as for each of them, at `reader.sock` …"""
     from firmware_sim.lane_set import run_lane_set
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from instore.day.exits_oracle import Exit, Expected
+from instore.day.exits_files import address_of
+from instore.day.exits_oracle import LUCKY, Exit, Expected
 
 KINDS = ("exits", "grants", "given", "redeemed", "accounts", "promises")
 
@@ -99,13 +100,16 @@ class Balance:
 
 
 def balance(ledger: Ledger, wanted: Expected, *, sales: Mapping[Exit, str], out: Mapping[Exit, int], promises: Mapping[Exit, str],
-            used: Mapping[Exit, int], slips: Mapping[str, int], counted: int, customers: Mapping[str, str]) -> Balance:  # fmt: skip
-    """Everything compared. `sales` by exit; `out` how often she walked out; `slips` complete slips by coupon; `counted` by the
-    gates; `customers` ID by key."""
+            used: Mapping[Exit, int], slips: Mapping[str, int], letters: Mapping[tuple[str, str], int],
+            pictures: Set[str], counted: int, customers: Mapping[str, str]) -> Balance:  # fmt: skip
+    """Everything compared. `sales` by exit; `out` how often she walked out; `slips` complete slips by coupon; `letters` by address
+    and coupon; `pictures`: coupons photographed on a display; `counted` by the gates; `customers` ID by key."""
     made, grants, at_tills = Balance(), ledger.grants(), ledger.redemptions()
     _exits(made, ledger.used_sales(), wanted, sales, out, counted)
     _grants(made, grants, wanted, sales)
-    _given(made, grants, slips, ledger.electronic())
+    _budget(made, grants, wanted)
+    _given(made, grants, slips, ledger.electronic(), pictures)
+    _letters(made, grants, wanted, sales, letters)
     _redeemed(made, grants, at_tills, wanted, sales, used)
     _accounts(made, ledger.accounts(), wanted, customers)
     for this, title in promises.items():
@@ -144,18 +148,43 @@ def _grants(made: Balance, grants: Mapping[str, list[Booked]], wanted: Expected,
     exit_of = {sale: this for this, sale in sales.items()}
     for this, grant in wanted.grants.items():
         booked = [str(each) for each in grants.get(sales.get(this, ""), []) if each.state == "committed"]
-        if str(grant) not in booked:
+        right = {str(grant), str(LUCKY)} if this in wanted.lucky else {str(grant)}
+        if not right & set(booked):
             made.missing["grants"].append(f"{_name(this)}: {grant}; booked {booked or 'none'}")
         made.extra["grants"] += [f"{_name(this)}: {each}" for each in booked[1:]]
     for sale, rows in grants.items():
         whose = exit_of.get(sale)
         wants = wanted.grants.get(whose) if whose is not None else None
-        if any(row.state == "committed" for row in rows) and str(wants) not in map(str, rows):
+        right = {str(wants), str(LUCKY)} if whose in wanted.lucky else {str(wants)}
+        if any(row.state == "committed" for row in rows) and not right & {str(row) for row in rows}:
             made.extra["grants"].append(f"{_name(whose) if whose else sale}: {rows[0]}")
 
 
-def _given(made: Balance, grants: Mapping[str, list[Booked]], slips: Mapping[str, int], electronic: set[str]) -> None:
-    """Each coupon that was granted is on paper or on her terminal, and on paper at most once."""
+def _budget(made: Balance, grants: Mapping[str, list[Booked]], wanted: Expected) -> None:
+    """What is reserved counts; what is released is free for the next one: in the end all of it is given, and no more."""
+    given = sum(row.state == "committed" and row.rule == LUCKY.rule for rows in grants.values() for row in rows)
+    made.figures["given_of_budget"] = given
+    if given != min(wanted.budget, len(wanted.lucky)):
+        made.broken.append(f"{given} of a budget of {wanted.budget} were given; {len(wanted.lucky)} could have had one")
+
+
+def _letters(made: Balance, grants: Mapping[str, list[Booked]], wanted: Expected, sales: Mapping[Exit, str],
+             letters: Mapping[tuple[str, str], int]) -> None:  # fmt: skip
+    """What is to come by e-mail came, to her, once."""
+    due = {(address_of(this[0]), row.coupon) for this, grant in wanted.grants.items() if grant.ways[0] == "email"
+           for row in grants.get(sales.get(this, ""), []) if row.state == "committed"}  # fmt: skip
+    made.figures["letters"] = sum(letters.values())
+    made.missing["given"] += [f"{coupon}: no letter to {address}" for address, coupon in sorted(due - set(letters))]
+    made.extra["given"] += [
+        f"{coupon}: {count} letters to {address}"
+        for (address, coupon), count in letters.items()
+        if count > 1 or (address, coupon) not in due
+    ]
+
+
+def _given(made: Balance, grants: Mapping[str, list[Booked]], slips: Mapping[str, int], electronic: set[str],
+           pictures: Set[str]) -> None:  # fmt: skip
+    """Each coupon that was granted is on paper, on her terminal, or in a picture of hers, and on paper at most once."""
     known = {row.coupon for rows in grants.values() for row in rows}
     for sale, rows in grants.items():
         for row in rows:
@@ -167,8 +196,8 @@ def _given(made: Balance, grants: Mapping[str, list[Booked]], slips: Mapping[str
                 and not slips.get(row.coupon)
                 and row.coupon not in electronic
             ):
-                if row.give == "electronic" and row.rule == "guest":
-                    continue  # nobody knows her: her coupon waits at the counter under its number
+                if row.rule == "guest" and (row.coupon in pictures or row.paper == ""):
+                    continue  # nobody knows her; where the lane was alone, her coupon waits at the counter under its number
                 made.missing["given"].append(f"{row.coupon} of {sale}: neither on paper nor on a terminal")
     made.extra["given"] += [f"{coupon}: a slip that nobody granted" for coupon in slips if coupon not in known]
 

@@ -11,7 +11,7 @@ from config.edge_settings import EdgeSettings, load_edge
 from config.hub_settings import HubSettings
 from config.writing import write_private, write_settings
 from contract.messages import Role
-from instore.day.exits_oracle import DISPLAY_FROM, GOLD_FROM, POINT_PER
+from instore.day.exits_oracle import DISPLAY_FROM, GOLD_FROM, LUCKY_FROM, MAIL_FROM, POINT_PER, lucky_budget
 from instore.day.exits_script import UUID, ExitsScript, agent_of
 from instore.demo.layout import STORE, Layout
 from instore.store_files import (
@@ -25,6 +25,7 @@ from instore.store_files import (
     principals,
 )
 
+DEVICES = ("reader", "keypad", "nfc", "printer", "gate")
 DOOR = "door"
 HEARTBEAT = f"ibeacon:{UUID}:9:1"
 OPEN_S = 2.0
@@ -74,8 +75,18 @@ kind = "discount"
 percent = 10
 minimum_minor = 1000
 title = {{ ja = "10%引き", en = "10 percent off" }}
-give = ["app"]
+give = ["email", "app"]
 
+[[incentive]]
+name = "lucky"
+when = 'member && paid_on == "terminal" && amount >= {LUCKY_FROM}'
+budget_count = LUCKY_BUDGET
+budget_period = "all"
+kind = "discount"
+amount_minor = 777
+title = {{ ja = "777円引き", en = "777 yen off" }}
+give = ["print", "app"]
+{_SLIP}
 [[incentive]]
 name = "by-amount"
 when = 'member && paid_on == "terminal"'
@@ -93,6 +104,14 @@ title = {{ ja = "50円引き", en = "50 yen off" }}
 give = ["display", "app"]
 
 [[incentive]]
+name = "by-mail"
+when = 'member && paid_on == "settlement" && amount >= {MAIL_FROM}'
+kind = "discount"
+amount_minor = 30
+title = {{ ja = "30円引き", en = "30 yen off" }}
+give = ["email", "app"]
+
+[[incentive]]
 name = "by-paying"
 when = "member"
 kind = "points"
@@ -107,18 +126,23 @@ def agents(script: ExitsScript) -> list[str]:
     return [f"exit-{number + 1}" for number in range(agent_of(script.lanes - 1) + 1)]
 
 
-def make_exits_store(folder: Path, broker: BrokerPlace, script: ExitsScript) -> Layout:
-    """A fresh store with an entrance and its lanes."""
+def address_of(customer: str) -> str:
+    """Where a customer gets her letters."""
+    return f"{customer}@example.com"
+
+
+def make_exits_store(folder: Path, broker: BrokerPlace, script: ExitsScript, mail_port: int) -> Layout:
+    """A fresh store with an entrance and its lanes. `mail_port`: of the server that takes its letters, on this machine."""
     folder.mkdir(parents=True)
     credentials = Credentials(folder / "credentials.json")
     passwords = issue(credentials, principals((DOOR, *agents(script)), (), "demo"))
     layout = Layout(folder, broker, STORE, free_port(), "the-till-of-the-day-has-this-key", passwords)
     copy_shipped(folder, "messages.toml")
     write_private(folder / "rules.toml", RULES)
-    write_private(folder / "incentives.toml", INCENTIVES)
+    write_private(folder / "incentives.toml", INCENTIVES.replace("LUCKY_BUDGET", str(lucky_budget(script))))
     write_private(folder / "coupons.toml", "period_days = 30\n")
     write_private(folder / "api-keys.toml", f'till = "{layout.api_key}"\n')
-    write_settings(folder / "hub.toml", _hub(layout), HubSettings)
+    write_settings(folder / "hub.toml", _hub(layout, mail_port), HubSettings)
     write_settings(folder / f"{DOOR}.toml", _door(layout), EdgeSettings)
     for number, agent in enumerate(agents(script)):
         lanes = [lane for lane in range(script.lanes) if agent_of(lane) == number]
@@ -142,11 +166,12 @@ def lane_folder(layout: Layout, lane: int) -> Path:
     return layout.path(f"lane-{lane + 1}")
 
 
-def _hub(layout: Layout) -> dict[str, Any]:
+def _hub(layout: Layout, mail_port: int) -> dict[str, Any]:
+    mail = {"host": "127.0.0.1", "port": mail_port, "sender": "store@example.com", "security": "none"}
     names = {"id": layout.store, "name": {"ja": "銀座店", "en": "Ginza"}, "time_zone": "Asia/Tokyo"}
     return hub_settings(
         names, layout.mqtt(Role.HUB, HUB), http={"port": layout.hub_port, "api_keys_file": "api-keys.toml"},
-        members={"registrations_per_minute": 10_000}, lane={"open_s": OPEN_S, "busy_s": 20.0},
+        members={"registrations_per_minute": 10_000, "mail": mail}, lane={"open_s": OPEN_S, "busy_s": 20.0},
         shopping={"payment": {"provider": "simulated"}},
     )  # fmt: skip
 
@@ -159,7 +184,7 @@ def _door(layout: Layout) -> dict[str, Any]:
 def _lanes(layout: Layout, agent: str, lanes: list[int]) -> dict[str, Any]:
     made = []
     for lane in lanes:
-        devices = {name: {"port": lane_folder(layout, lane) / name} for name in ("reader", "keypad", "printer", "gate")}
+        devices = {name: {"port": lane_folder(layout, lane) / name} for name in DEVICES}
         made.append(
             {
                 "id": str(lane + 1),

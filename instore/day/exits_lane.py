@@ -43,7 +43,7 @@ class LaneFront:
         self._closed: asyncio.Event = asyncio.Event()
         self.devices = {
             name: Simulator(name, folder / f"{name}.sock", self._heard)
-            for name in ("reader", "keypad", "printer", "gate")
+            for name in ("reader", "keypad", "nfc", "printer", "gate")
         }
 
     def runs(self) -> list[Coroutine[Any, Any, None]]:
@@ -99,6 +99,11 @@ class LaneFront:
             if await _soon(self._opened, AGAIN_S):
                 return True
         return False
+
+    async def touches(self, code: str) -> bool:
+        """Hold a phone near the NFC module; whether the gate opens."""
+        await self.devices["nfc"].call({"do": "hold", "text": code})
+        return await _soon(self._opened, OPENS_S)
 
     async def types(self, digits: str) -> bool:
         """Type a number at the keypad; whether the gate opens."""

@@ -13,6 +13,8 @@ GOLD_FROM = 20_000
 POINT_PER = 100
 TABLE = ((3000, 200), (6000, 400), (12_000, 1000))
 GIFT = "product"
+LUCKY_FROM = 6000
+MAIL_FROM = 1500
 DISPLAY_FROM = 1500
 """Smaller purchases than those of the table bring a coupon that she reads from the lane's display."""
 
@@ -33,6 +35,7 @@ class Grant:
         return f"{self.rule} {self.kind} {self.amount_minor}/{self.percent}%/{self.points}p"
 
 
+LUCKY = Grant("lucky", "discount", amount_minor=777, ways=("print", "app"))
 Exit = tuple[str, int]
 """A customer's key and which trip of hers."""
 
@@ -57,11 +60,14 @@ class Expected:
     redeemed: set[Exit] = field(default_factory=set)
     """Coupons that a till takes."""
     accounts: dict[str, Account] = field(default_factory=dict)
+    lucky: set[Exit] = field(default_factory=set)
+    """Who brings `LUCKY` instead as long as its budget lasts: whoever comes first. The script does not know who that is."""
+    budget: int = 0
 
 
 def expected(script: ExitsScript) -> Expected:
     """Everything that the day has to bring, and so nothing else."""
-    found = Expected()
+    found = Expected(budget=lucky_budget(script))
     for customer in script.customers:
         account, gold_had = Account(), False
         for trip in customer.trips:
@@ -76,6 +82,8 @@ def expected(script: ExitsScript) -> Expected:
             if grant is None:
                 continue
             found.grants[this] = grant
+            if grant.rule == "by-amount" and amount >= LUCKY_FROM:
+                found.lucky.add(this)
             account.points += grant.points
             gold_had |= grant.rule == "gold-10"
             if trip.redeem != "no" and customer.member and grant.kind != "points":
@@ -83,6 +91,11 @@ def expected(script: ExitsScript) -> Expected:
         if customer.member:
             found.accounts[customer.key] = account
     return found
+
+
+def lucky_budget(script: ExitsScript) -> int:
+    """Less than those who would get one, and some."""
+    return max(1, script.exits // 25)
 
 
 def amount_of(script: ExitsScript, trip: Trip) -> int:
@@ -97,10 +110,12 @@ def _grant(customer: Customer, trip: Trip, amount: int, account: Account, *, gol
     if (account.exits + 1) % 3 == 0:
         return Grant("third-exit", GIFT, ways=("print", "app"))
     if account.spent_minor >= GOLD_FROM and not gold_had:
-        return Grant("gold-10", "discount", percent=10, minimum_minor=1000, ways=("app",))
+        return Grant("gold-10", "discount", percent=10, minimum_minor=1000, ways=("email", "app"))
     reached = [worth for start, worth in TABLE if amount >= start]
     if trip.on_terminal and reached:
         return Grant("by-amount", "discount", amount_minor=reached[-1], ways=("print", "app"))
     if trip.on_terminal and amount >= DISPLAY_FROM:
         return Grant("on-display", "discount", amount_minor=50, ways=("display", "app"))
+    if not trip.on_terminal and amount >= MAIL_FROM:
+        return Grant("by-mail", "discount", amount_minor=30, ways=("email", "app"))
     return Grant("by-paying", "points", points=50 if trip.on_terminal else 10, ways=("app",))

@@ -15,7 +15,7 @@ from instore.day.exits_books import Ledger
 from instore.day.exits_files import OPEN_S
 from instore.day.exits_lane import LaneFront
 from instore.day.exits_oracle import Exit, amount_of
-from instore.day.exits_script import Customer, Trip
+from instore.day.exits_script import By, Customer, Trip
 from instore.day.exits_stage import ExitsStage
 
 TRIES = 3
@@ -38,6 +38,8 @@ class Seen:
     """Title of the coupon that the list promised at last, in Japanese; "" for none."""
     used: dict[Exit, int] = field(default_factory=dict)
     """How often a till has taken the coupon of an exit."""
+    pictures: set[str] = field(default_factory=set)
+    """Coupons that people have photographed on a lane's display."""
     trouble: list[str] = field(default_factory=list)
     stepped_back: int = 0
     given_up: int = 0
@@ -127,7 +129,8 @@ class People:
         while True:
             async with lane.turn:
                 await lane.begins()
-                camera = asyncio.create_task(lane.reads_display(shopper.claim)) if shopper is not None else None
+                takes = shopper.claim if shopper is not None else self._photographed
+                camera = asyncio.create_task(lane.reads_display(takes))
                 try:
                     ended = await self._at_lane(trip, shopper, slip, lane, steps_back=back > 0)
                 finally:
@@ -142,13 +145,17 @@ class People:
                 raise DayFailed(f"is not out after {self._patience_s:g} s; sale {self.seen.sales[this]}")
             lane = self._stage.lanes[(lane.number + 1) % len(self._stage.lanes)]
 
+    async def _photographed(self, code: str) -> None:
+        """Whom nobody knows has no terminal of the store's: a picture of the display is her coupon."""
+        self.seen.pictures.add(code.removeprefix("COUPON:"))
+
     async def _at_lane(
         self, trip: Trip, shopper: Shopper | None, slip: str, lane: LaneFront, *, steps_back: bool
     ) -> str:
         """Her turn: she is "out", or has stepped "back" from the open gate, or it did "not" open."""
         for tried in range(TRIES):
-            types = trip.types and not tried  # who has mistyped holds her picture up
-            if not await self._opened(shopper, slip, lane, types=types):
+            by = "picture" if tried else trip.by  # who has mistyped holds her picture up
+            if not await self._opened(shopper, slip, lane, by):
                 continue
             if steps_back:
                 await lane.closes(OPEN_S + 2.0)
@@ -157,7 +164,7 @@ class People:
                 return "out"
         return "not"
 
-    async def _opened(self, shopper: Shopper | None, slip: str, lane: LaneFront, *, types: bool) -> bool:
+    async def _opened(self, shopper: Shopper | None, slip: str, lane: LaneFront, by: By) -> bool:
         """Whether the gate opens for her code; she may have none to show just now."""
         if shopper is None:
             return await lane.shows(slip)
@@ -165,8 +172,10 @@ class People:
         if shown is None:  # a lane holds it
             await asyncio.sleep(0.5)
             return False
-        if types and shown.get("digits"):
+        if by == "keypad" and shown.get("digits"):
             return await lane.types(shown["digits"])
+        if by == "nfc":
+            return await lane.touches(shown["text"])
         return await lane.shows(shopper.on_screen(shown))
 
     # --- afterwards
@@ -208,10 +217,9 @@ class People:
         return wanted
 
 
-async def _put_away(camera: asyncio.Task[None] | None) -> None:
-    if camera is not None:
-        camera.cancel()
-        with contextlib.suppress(
-            asyncio.CancelledError, PhoneError, NotReadable
-        ):  # what she could not read comes electronically
-            await camera
+async def _put_away(camera: asyncio.Task[None]) -> None:
+    camera.cancel()
+    with contextlib.suppress(
+        asyncio.CancelledError, PhoneError, NotReadable
+    ):  # what she could not read comes electronically
+        await camera

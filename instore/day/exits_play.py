@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from firmware_sim.mailbox import MailServer
 from instore.day.backstage import DayFailed
 from instore.day.exits_books import KINDS, Balance, Ledger, balance
 from instore.day.exits_files import make_exits_store
@@ -58,10 +59,12 @@ async def play_exits(options: ExitsOptions) -> int:
     folder = options.folder or Path(tempfile.mkdtemp(prefix="instore-exits-"))
     told, began = teller(as_json=options.json), time.monotonic()
     stage: ExitsStage | None = None
+    mail = MailServer()
     people, failure, found, open_s = None, "", Balance(), 0.0
     try:
-        layout = make_exits_store(folder / "store", broker_place(options.broker), script)
-        stage = ExitsStage(layout, script, told)
+        await mail.open()
+        layout = make_exits_store(folder / "store", broker_place(options.broker), script, mail.port)
+        stage = ExitsStage(layout, script, mail, told)
         await stage.open()
         ledger = Ledger(layout.path("hub.sqlite"))
         people = People(stage, ledger, options.patience_s)
@@ -75,6 +78,7 @@ async def play_exits(options: ExitsOptions) -> int:
     finally:
         if stage is not None:
             await stage.close()
+        await mail.close()
     summary = _summary(options, script, wanted, stage, people, found, failure)
     summary |= {"seconds": round(time.monotonic() - began, 1), "open_seconds": round(open_s, 1)}
     if not summary["ok"]:
@@ -131,7 +135,7 @@ async def _look(stage: ExitsStage, people: People, ledger: Ledger, wanted: Expec
     counted = sum([await lane.exits() for lane in stage.lanes])
     customers = {key: shopper.customer for key, shopper in stage.shoppers.items()}
     return balance(ledger, wanted, sales=seen.sales, out=seen.out, promises=seen.promises, used=seen.used, slips=stage.slips,
-                   counted=counted, customers=customers)  # fmt: skip
+                   letters=stage.letters(), pictures=seen.pictures, counted=counted, customers=customers)  # fmt: skip
 
 
 def _summary(options: ExitsOptions, script: ExitsScript, wanted: Expected, stage: ExitsStage | None, people: People | None,

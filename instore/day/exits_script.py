@@ -21,6 +21,7 @@ UUID = "f7826da6-4fa2-4e98-8024-bc5b71e0893e"
 
 Redeem = Literal["no", "once", "again", "two_tills"]
 """What she does with the coupon at her next coming: nothing; uses it; tries a second time; two tills take it at one moment."""
+By = Literal["picture", "keypad", "nfc"]
 Kind = Literal["paper_out", "printer_power", "gate_stuck", "agent_killed", "hub_away"]
 
 
@@ -46,8 +47,8 @@ class Trip:
     card_fails: bool
     steps_back: int
     """So often she shows her code and does not pass, and comes back later."""
-    types: bool
-    """Types the number at the lane's keypad instead of showing the picture."""
+    by: By
+    """How her code comes to the lane: the picture on her screen, the number typed at the keypad, her phone held near."""
     redeem: Redeem
 
     def pieces(self) -> dict[int, int]:
@@ -154,7 +155,7 @@ def _trip(rng: random.Random, number: int, at_s: float, lanes: int, *, member: b
         on_terminal=member and rng.random() < 0.75,
         card_fails=rng.random() < 0.05,
         steps_back=rng.choices([0, 1, 2], [0.94, 0.05, 0.01])[0],
-        types=rng.random() < 0.1,
+        by=rng.choices(["picture", "keypad", "nfc"], [0.8, 0.1, 0.1])[0],  # type: ignore[arg-type]
         redeem=rng.choices(["no", "once", "again", "two_tills"], [0.4, 0.4, 0.1, 0.1])[0],  # type: ignore[arg-type]
     )
 

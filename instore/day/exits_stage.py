@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from firmware_sim.mailbox import MailServer, text_of
 from firmware_sim.phones_http import Site
 from firmware_sim.shopper import Shopper
 from instore.day.backstage import Backstage, DayFailed, some_at_once
-from instore.day.exits_files import DOOR, HEARTBEAT, agents, display_port, lane_folder
+from instore.day.exits_files import DEVICES, DOOR, HEARTBEAT, address_of, agents, display_port, lane_folder
 from instore.day.exits_lane import LaneFront
 from instore.day.exits_script import Customer, ExitsScript, Fault, agent_of
 from instore.demo.hardware import Simulator
@@ -19,15 +21,16 @@ from instore.demo.layout import Layout
 from instore.demo.observer import ask_json, get_json
 from instore.programs import agent_program
 
-PURPOSES = ["service", "coupons"]
-DEVICES = ("reader", "keypad", "printer", "gate")
+_COUPON = re.compile(r"K[0-9A-F]{16}")
+PURPOSES = ["service", "coupons", "email"]
 
 
 class ExitsStage(Backstage):
     """`shoppers` by key, once they are members; `slips`: how many complete slips fell with each coupon on them."""
 
-    def __init__(self, layout: Layout, script: ExitsScript, told: Callable[[str], None]) -> None:
+    def __init__(self, layout: Layout, script: ExitsScript, mail: MailServer, told: Callable[[str], None]) -> None:
         super().__init__(layout, lambda *_: None)
+        self.mail = mail
         self.script, self._told = script, told
         self.slips: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
@@ -80,7 +83,7 @@ class ExitsStage(Backstage):
 
         async def register(customer: Customer, seed: int) -> None:
             shopper = Shopper(customer.key, self.site, lambda _: None, Random(seed))
-            form = {"name": customer.name, "language": customer.language, "email": f"{customer.key}@example.com"}
+            form = {"name": customer.name, "language": customer.language, "email": address_of(customer.key)}
             await shopper.register(form, PURPOSES)
             self.shoppers[customer.key] = shopper
 
@@ -88,6 +91,12 @@ class ExitsStage(Backstage):
         rows = [f"{self.shoppers[customer.key].customer},{customer.frame}" for customer in members]
         self.layout.path("customers.csv").write_text("\n".join(["customer,beacons", *rows, ""]), encoding="utf-8")
         await self.bring_in("customers")
+
+    def letters(self) -> Counter[tuple[str, str]]:
+        """How many different letters came, by address and coupon. One that came twice has the same Message-ID."""
+        found = {(address, coupon, str(letter["Message-ID"])) for to, letter in self.mail.letters for address in to
+                 for coupon in _COUPON.findall(text_of(letter))}  # fmt: skip
+        return Counter((address, coupon) for address, coupon, _ in found)
 
     async def close(self) -> None:
         """End everything."""

@@ -45,6 +45,7 @@ def test_a_small_day_with_faults_ends_with_everybody_out_and_books_that_balance(
     assert summary["committed"] == summary["granted"] == summary["expected"]["grants"] == 20
     assert summary["printed"] == summary["confirmed"] > 0
     assert 0 < summary["redeemed"] == summary["expected"]["redeemed"] <= summary["granted"]
+    assert (summary["given_of_budget"], summary["letters"]) == (1, 2)
     assert set(summary["faults"]) == {"paper_out", "printer_power", "gate_stuck", "agent_killed", "hub_away"}
 
 

@@ -52,6 +52,7 @@ def test_a_day_has_something_of_everything():
         "gold-10",
         "by-amount",
         "on-display",
+        "by-mail",
         "by-paying",
     }
     assert {fault.kind for fault in day.faults} == {
@@ -64,13 +65,15 @@ def test_a_day_has_something_of_everything():
     assert {fault.for_s for fault in day.faults if fault.kind == "hub_away"} == {10.0}, "ten minutes at sixty times"
     assert {trip.redeem for trip in trips} == {"no", "once", "again", "two_tills"}
     assert {trip.lane for trip in trips} == {0, 1, 2, 3}
-    assert all(any(getattr(trip, what) for trip in trips) for what in ("types", "card_fails", "steps_back", "changes"))
+    assert all(any(getattr(trip, what) for trip in trips) for what in ("card_fails", "steps_back", "changes"))
+    assert {trip.by for trip in trips} == {"picture", "keypad", "nfc"}
+    assert 0 < wanted.budget < len(wanted.lucky), "less than those who would get one"
     assert not all(trip.on_terminal for trip in trips)
     assert len(wanted.grants) < 1000
     assert len(wanted.redeemed) > 50
 
 
-TRIP = Trip(1, 0.0, 0, ((0, 1),), (), True, False, 0, False, "once")
+TRIP = Trip(1, 0.0, 0, ((0, 1),), (), True, False, 0, "picture", "once")
 
 
 def day(*trips: Trip, price: int = 1000, member: bool = True) -> ExitsScript:
@@ -85,12 +88,12 @@ def day(*trips: Trip, price: int = 1000, member: bool = True) -> ExitsScript:
     ("script", "rules"),
     [
         (day(TRIP), ["by-paying points 0/0%/50p"]),
-        (day(replace(TRIP, on_terminal=False)), ["by-paying points 0/0%/10p"]),
+        (day(replace(TRIP, on_terminal=False), price=1499), ["by-paying points 0/0%/10p"]),
         (day(TRIP, price=1499), ["by-paying points 0/0%/50p"]),
         (day(TRIP, price=1500), ["on-display discount 50/0%/0p"]),
         (day(TRIP, price=2999), ["on-display discount 50/0%/0p"]),
         (day(TRIP, price=3000), ["by-amount discount 200/0%/0p"]),
-        (day(replace(TRIP, on_terminal=False), price=6000), ["by-paying points 0/0%/10p"]),
+        (day(replace(TRIP, on_terminal=False), price=1500), ["by-mail discount 30/0%/0p"]),
         (day(TRIP, price=19_999), ["by-amount discount 1000/0%/0p"]),
         (day(TRIP, TRIP, TRIP, price=20_000), ["gold-10 discount 0/10%/0p", "by-amount discount 1000/0%/0p", "third-exit product 0/0%/0p"]),
         (day(TRIP, price=1999, member=False), []),
@@ -165,9 +168,29 @@ def books(folder: Path, change: str = "", **seen) -> object:
     account = oracle.Account(2, 2, 80, 3000)
     wanted = Expected({A: 3000, B: 0}, {A: Grant("by-amount", "discount", amount_minor=200), B: Grant("by-paying", "points", points=50)},
                       {A}, {"s1": account})  # fmt: skip
-    given = {"sales": {A: "S1", B: "S2"}, "out": {A: 1, B: 1}, "promises": {A: "200円引き"}, "used": {A: 1}, "slips": {"K1": 1},
+    wanted.lucky, wanted.budget = seen.pop("lucky", set()), seen.pop("budget", 0)
+    if "by_mail" in seen:
+        wanted.grants[A] = replace(wanted.grants[A], ways=("email", "app"))
+    given = {"pictures": set(), "letters": seen.pop("by_mail", {}), "sales": {A: "S1", B: "S2"}, "out": {A: 1, B: 1}, "promises": {A: "200円引き"}, "used": {A: 1}, "slips": {"K1": 1},
              "counted": 2, "customers": {"s1": "D1"}, **seen}  # fmt: skip
     return balance(Ledger(path), wanted, **given)
+
+
+@pytest.mark.row("B7", "B9")
+def test_books_with_a_budget_and_with_letters(tmp_path):
+    """Who comes first has what the budget has; what was to come by e-mail came once, to her."""
+    lucky = "UPDATE incentive SET rule = 'lucky', amount_minor = 777 WHERE coupon = 'K1';"
+    letter = {("s1@example.com", "K1"): 1}
+    assert books(tmp_path, lucky, lucky={A}, budget=1).ok
+    assert not books(tmp_path, lucky).ok, "she was not one of those"
+    assert not books(tmp_path, by_mail={}).ok, "no letter came"
+    assert books(tmp_path, by_mail=letter).ok
+    assert not books(tmp_path, by_mail={("s1@example.com", "K1"): 2}).ok
+    assert not books(tmp_path, by_mail=letter | {("s2@example.com", "K1"): 1}).ok
+    unused = books(tmp_path, lucky={A}, budget=1)
+    assert unused.broken == ["0 of a budget of 1 were given; 1 could have had one"]
+    over = books(tmp_path, lucky, lucky={A}, budget=0)
+    assert over.broken == ["1 of a budget of 0 were given; 1 could have had one"]
 
 
 def test_books_that_balance(tmp_path):
@@ -206,6 +229,7 @@ def test_books_that_balance(tmp_path):
         ("", {"slips": {"K1": 2}}, "given"),
         ("", {"slips": {"K1": 1, "K7": 1}}, "given"),
         ("UPDATE incentive SET paper = '' WHERE coupon = 'K1';", {"slips": {}}, "given"),
+        ("UPDATE incentive SET rule = 'guest', paper = 'failed' WHERE coupon = 'K1';", {"slips": {}}, "given"),
         ("UPDATE incentive SET paper = 'unknown' WHERE coupon = 'K1';", {}, "printed 1, confirmed 0"),
         ("DELETE FROM redemption;", {"used": {}}, "redeemed"),
         ("", {"used": {A: 2}}, "redeemed"),
