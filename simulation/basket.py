@@ -48,6 +48,37 @@ class Basket:
             if (sale := await self._paid(row)) is not None:
                 return sale, row.amount_minor
 
+    async def settled(self) -> tuple[str, int]:
+        """Until a list is paid at a till: its sale and amount."""
+        while True:
+            try:
+                cart = await self._filled()
+                code = await self._until_answered(lambda hub, tx: hub.settlement.code(tx, self._customer))
+            except CartRefused as refused:
+                self._store.truth.counts[f"cart refused {refused.kind}"] += 1
+                await asyncio.sleep(2.0)
+                continue
+            meddling = self._store.world(self._meddles(cart)) if self._rng.random() < 0.3 else None
+            done = await self._store.tills.settle(self._customer, code, self._rng)
+            if meddling is not None:
+                await meddling
+            if done is not None:
+                return done
+
+    async def _meddles(self, cart: payloads.Cart) -> None:
+        """While a till takes the money she puts something more on the list, or begins to pay on her terminal and goes back."""
+        await asyncio.sleep(self._rng.uniform(0.2, 5.0))
+        try:
+            if self._rng.random() < 0.5:
+                code = self._rng.choice(sorted(PRODUCTS))
+                await self._take(Command(self._id(), "add", cart.cart, code, 1))
+            else:
+                row = await self._begun(cart)
+                await asyncio.sleep(self._rng.uniform(0.2, 5.0))
+                await self._until_answered(lambda hub, tx: hub.payments.cancel(tx, self._customer, row.payment))
+        except CartRefused as refused:
+            self._store.truth.counts[f"cart refused {refused.kind}"] += 1
+
     async def exit_code(self, sale: str) -> str:
         """The code as the terminal shows it now: short-lived. Raises TimeoutError."""
         lifetime_s = self._store.hub.settings.shopping.exit_code_s

@@ -28,6 +28,7 @@ from hub.giving.claiming import ClaimRefused
 from hub.members.desk import Desk
 from hub.members.gateway import Gateway
 from hub.rules.reload import RunningPolicy
+from hub.sale_shapes import SaleRefused
 from hub.service import last_will, on_link, tick
 from hub.shopping.cart import CartRefused
 from hub.shopping.payments import PaymentRefused
@@ -136,7 +137,7 @@ class HubProgram(Program):
             if not self.disk.full:
                 self.truth.breaks("no program fails", f"the hub's database: {error}")
             return  # an error page; whoever asked will ask again
-        except (CartRefused, ClaimRefused, PaymentRefused) as refused:
+        except (CartRefused, ClaimRefused, PaymentRefused, SaleRefused) as refused:
             if not self._mishap():
                 self.loop.call_later(HOP_S[0], _refuse, answer, refused, context=self.loop.outside)
             return

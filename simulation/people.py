@@ -148,8 +148,9 @@ class Shopper:
         store, person, rng = self._store, self.person, self._rng
         if person.customer is not None and "uses_till" in person.habits:
             await self._uses_coupons(person.customer)
-        if self._basket is not None and rng.random() < 0.5:
-            self._sale, amount_minor = await self._basket.bought()
+        if self._basket is not None and rng.random() < 0.65:
+            basket = self._basket
+            self._sale, amount_minor = await (basket.bought() if rng.random() < 0.6 else basket.settled())
             exit_code = await self._shown()
         else:
             self._sale, amount_minor = f"S-{person.number}", person.amount_minor

@@ -30,6 +30,7 @@ from simulation.screens import Screens
 from simulation.service import Service
 from simulation.stock import hub_parts
 from simulation.terminal import Phone
+from simulation.tills import Tills
 from simulation.truth import Truth
 
 ONLOOKER = "K0010"
@@ -60,6 +61,7 @@ class Store:
         self.sales: dict[str, int] = {}
         """Amount by sale, as posted or confirmed."""
         self.service = Service(self)
+        self.tills = Tills(self)
         self.phones_cut = False
         self.shoppers = [Shopper(self, person) for person in people(plan)]
         self.onlooker = Basket(self, ONLOOKER, plan.rng("onlooker"))

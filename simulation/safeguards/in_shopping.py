@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -13,8 +14,11 @@ from hub.grants import Grants
 from hub.members.gateway import Gateway
 from hub.passages import Passages
 from hub.rules.incentives import Out
+from hub.sale_shapes import SalePost, SaleRefused, SaleTaken
+from hub.shopping.cart import Cart, State
 from hub.shopping.carts import Carts
 from hub.shopping.payments import Payments
+from hub.shopping.settlement import Settlement
 from simulation.safeguards.in_service import together
 
 
@@ -51,6 +55,44 @@ def late_confirmations() -> AbstractContextManager[Any]:
 
 def payments_never_end() -> AbstractContextManager[Any]:
     return patch.object(Payments, "tick", lambda self, tx: None)  # noqa: ARG005
+
+
+# --- settlement devices
+
+
+def _passed_over(*kinds: str) -> AbstractContextManager[Any]:
+    check = Settlement._check
+
+    def checked(self: Settlement, cart: Any, sale: Any) -> None:
+        try:
+            check(self, cart, sale)
+        except SaleRefused as refused:
+            if refused.kind not in kinds:
+                raise
+
+    return patch.object(Settlement, "_check", checked)
+
+
+def any_revision() -> AbstractContextManager[Any]:
+    return _passed_over("cart_changed")
+
+
+def settled_again() -> AbstractContextManager[Any]:
+    def settled(cart: Cart, sale: str) -> Cart:
+        return replace(cart, revision=cart.revision + 1, state=State.PAID, sale=sale)
+
+    return together(_passed_over("cart_paid", "cart_changed"), patch("hub.shopping.cart.settled", settled))
+
+
+def said_again_is_new() -> AbstractContextManager[Any]:
+    post = Settlement.post
+
+    def posted(self: Settlement, tx: Tx, sale: SalePost, caller: str) -> SaleTaken:
+        if sale.cart is not None:
+            self._check(self._carts.read(tx, self._row(tx, sale.cart)), sale)
+        return post(self, tx, sale, caller)
+
+    return patch.object(Settlement, "post", posted)
 
 
 # --- her screens

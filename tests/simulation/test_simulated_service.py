@@ -25,6 +25,8 @@ def test_terminals_are_asked_coupons_kept_and_used_lists_paid():
         "coupons used",
         "coupon used",
         "coupons claimed",
+        "lists settled",
+        "sale refused cart_paid",
         "terminal refused schema",
     ):
         assert result.counts[what] > 0, what
@@ -43,6 +45,7 @@ def test_terminals_are_asked_coupons_kept_and_used_lists_paid():
         "budgets of incentives",
         "electronic fallback",
         "lists at sign-in",
+        "a list is paid once",
     ],
 )
 def test_a_missing_safeguard_of_service_is_caught(name):
