@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -39,6 +40,19 @@ def prepare(plan: Plan) -> None:
         write_settings(plan.data / "hub.toml", plan.hub_document(), HubSettings, note)
     for agent in plan.agents:
         write_settings(settings_file(plan, agent.name), plan.agent_document(agent), EdgeSettings, note)
+
+
+def check_owner(plan: Plan) -> None:
+    """Root runs nothing in somebody's folder: its databases could not be read by their service. Raises SettingsError."""
+    owner = plan.data.stat().st_uid
+    if os.geteuid() == 0 and owner != 0:
+        try:
+            name = pwd.getpwuid(owner).pw_name
+        except KeyError:
+            name = str(owner)
+        raise SettingsError(
+            plan.path, [f"{plan.data} belongs to {name}; run it as {name}: runuser -u {name} -- instore up …"]
+        )
 
 
 def settings_file(plan: Plan, agent: str) -> Path:

@@ -13,17 +13,18 @@ from pathlib import Path
 
 import structlog
 
-from broker.errors import PortInUse
+from broker.errors import BrokerError, PortInUse
 from broker.mosquitto import Tls
 from broker.mosquitto_process import check_port_is_free
 from config.load import SettingsError
 from delivery.notify import Notifier
 from instore.processes import Processes, Program, Restart, listening
 from instore.programs import agent_program, broker_program, hub_program
-from instore.up.files import alone, prepare, settings_file, users_file
+from instore.up.files import alone, check_owner, prepare, settings_file, users_file
 from instore.up.notices import Notices
 from instore.up.plan import Plan
 from instore.up.plan import listening as listens
+from instore.up.reload import reloaded
 from instore.up.telling import cautions, overview, to_open
 
 log = structlog.get_logger()
@@ -61,6 +62,8 @@ class Up:
             os.environ.pop(name, None)
         self.notices = Notices(WATCHDOG_S, self._noticed)
         self.processes = Processes(self._changed, RESTART)
+        self.changed = asyncio.Event()
+        """Set when the store's file is to be read anew."""
         self._users_at = 0
         self._told_ready: set[str] = set()
         self._all_said = False
@@ -146,8 +149,23 @@ class Up:
             self._say(f"{name}: says nothing any more; it is ended and started again")
             self.processes.kill(name)
             self.notices.begins(name)
+        if self.changed.is_set():
+            self.changed.clear()
+            await self._take_up()
         await self._users_changed()
         self.notifier.alive(self.status())
+
+    async def _take_up(self) -> None:
+        """The file as it is now; when it can't be, everything goes on as before."""
+        try:
+            self._plan, parts = reloaded(self._plan)
+        except (SettingsError, BrokerError, OSError) as error:
+            self._say(f"not taken up, everything goes on as before: {error}")
+            return
+        self._say(f"{self._plan.path.name} was read anew; {', '.join(parts) or 'nothing'} is started anew")
+        for part in parts:
+            await self.processes.stop_one(_name(part))
+            self.processes.start(self._program(part))
 
     async def _users_changed(self) -> None:
         """Mosquitto reads its users at its start; the embedded broker sees a changed file by itself."""
@@ -201,6 +219,7 @@ class Up:
 async def run_up(plan: Plan, *, qr: bool) -> None:
     """Until SIGTERM or SIGINT. Raises SettingsError, BrokerError, OSError before anything runs."""
     prepare(plan)
+    check_owner(plan)
     with alone(plan):
         check_ports(plan)
         _print(overview(plan))
@@ -213,6 +232,7 @@ async def run_up(plan: Plan, *, qr: bool) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         up = Up(plan, _say)
+        loop.add_signal_handler(signal.SIGHUP, up.changed.set)
         if not up.notices.known and plan.parts in (("broker",), ("web",), ("broker", "web")):
             up.notifier.ready()
         await up.run(stop)

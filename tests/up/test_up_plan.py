@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import tomllib
 from pathlib import Path
@@ -16,6 +17,7 @@ from instore.store_files import SHIPPED
 from instore.up import files, telling
 from instore.up.new import new_store
 from instore.up.plan import plan_of
+from instore.up.reload import reloaded
 from instore.up.run import check_ports
 
 pytestmark = pytest.mark.row("B13")
@@ -116,6 +118,41 @@ def test_what_root_writes_belongs_to_whom_the_folder_belongs_to(tmp_path, monkey
     assert {"data", "secrets", "hub.toml", "agent-exit.toml", "api-keys.toml", "credentials.json", "hub-main"} <= set(
         given
     )
+
+
+def test_root_runs_nothing_in_a_folder_of_somebody_else(tmp_path, monkeypatch):
+    """Its databases would be root's, and the service could not read them."""
+    plan = plan_of(written(tmp_path, ONE))
+    files.prepare(plan)
+    if os.geteuid() == 0:
+        files.check_owner(plan)
+        os.chown(plan.data, 65534, 65534)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with pytest.raises(SettingsError, match="runuser -u"):
+        files.check_owner(plan)
+
+
+def test_a_changed_file_says_which_programs_are_started_anew(tmp_path):
+    new_store(tmp_path)
+    plan = plan_of(written(tmp_path, ONE))
+    files.prepare(plan)
+    assert reloaded(plan)[1] == []
+    written(tmp_path, ONE.replace("enter_rssi_dbm = -72", "enter_rssi_dbm = -75"))
+    plan, changed = reloaded(plan)
+    assert changed == ["agent:entrance"]
+    written(tmp_path, ONE + "[hub.lane]\nopen_s = 6\n")
+    plan, changed = reloaded(plan)
+    assert changed == ["hub", "agent:entrance"]
+    for mistake, says in (
+        (("port = 1883", "port = 1884"), "new start"),
+        (("open_s = 6", "open_z = 6"), "open_z"),
+        (('name = "exit"', 'name = "exits"'), "agent:exit"),
+    ):
+        written(tmp_path, (ONE + "[hub.lane]\nopen_s = 6\n").replace(*mistake))
+        before = tree(plan.data)
+        with pytest.raises(SettingsError, match=says):
+            reloaded(plan)
+        assert tree(plan.data) == before
 
 
 def _name(made: int | Path) -> str:

@@ -11,12 +11,13 @@ from contextlib import AsyncExitStack
 import pytest
 
 from config.writing import toml_text
+from hub.exit_keys import read_keys
 from instore.demo.hardware import Simulator
 from instore.store_files import free_port
 from tests.system.commands import instore
 from tests.system.playing import leftovers
 from tests.system.store import Running, answers, program
-from tests.up.way_out import devices, lane, leave
+from tests.up.way_out import devices, lane, leave, paid, shows
 
 pytestmark = [pytest.mark.row("B13", "C9"), pytest.mark.system]
 BEACON = "ibeacon:f7826da6-4fa2-4e98-8024-bc5b71e0893e"
@@ -26,6 +27,7 @@ def pid_of(up: Running, name: str) -> int:
     return int(re.findall(rf"{name}: started \(process (\d+)\)", up.said)[-1])
 
 
+@pytest.mark.row("C2", "B5")
 async def test_one_machine_from_an_empty_folder_to_an_exit_and_a_killed_hub(tmp_path):
     folder, dev = tmp_path / "shop", tmp_path / "dev"
     dev.mkdir()
@@ -85,6 +87,24 @@ async def test_one_machine_from_an_empty_folder_to_an_exit_and_a_killed_hub(tmp_
         await answers(f"{hub}/healthz", lambda status, said: status == 200 and said["broker"] == "ok")
         assert pid_of(up, "hub") != first
         await leave(up, hub, key, told, reader, gate, "S2")
+        # A key for exit codes is exchanged while lane and broker go on (row C2).
+        lane_pid, code = pid_of(up, "agent-exit"), await paid(up, hub, key, "S3")
+        read_keys(config, (folder / "data/next.pem",))  # as openssl makes one
+        for keys in (["data/exit-code-key.pem", "data/next.pem"], ["data/next.pem", "data/exit-code-key.pem"]):
+            document["hub"]["exit_code"] = {"key_files": keys}
+            config.write_text(toml_text(document), encoding="utf-8")
+            before = up.said.count("2 of 2 agents there")
+            up.process.send_signal(signal.SIGHUP)
+            async with asyncio.timeout(30):
+                while up.said.count("2 of 2 agents there") == before:  # noqa: ASYNC110  # no task of ours
+                    await asyncio.sleep(0.05)
+        assert up.said.count("store.toml was read anew; hub is started anew") == 2
+        await shows(told, reader, gate, code)
+        await leave(up, hub, key, told, reader, gate, "S4")
+        config.write_text(toml_text(document | {"agent": []}), encoding="utf-8")
+        up.process.send_signal(signal.SIGHUP)
+        await up.says("not taken up, everything goes on as before")
+        assert pid_of(up, "agent-exit") == lane_pid
         assert await up.end() == 0
         assert "everything has ended" in up.said
     assert leftovers(folder) == []

@@ -43,12 +43,22 @@ def lane(folder: Path) -> dict:
 
 async def leave(up: Running, hub: str, key: str, told, reader, gate, sale: str) -> None:
     """Somebody pays at the till, shows the code, and the gate opens for her."""
+    await shows(told, reader, gate, await paid(up, hub, key, sale))
+
+
+async def paid(up: Running, hub: str, key: str, sale: str) -> str:
+    """Somebody pays at the till; her exit code."""
     body = {"sale": sale, "customer": "C0001", "amount_minor": 5480, "currency": "JPY", "paid_on": "settlement"}
-    status, paid = await ask(f"{hub}/api/v1/sales", body=body, key=key)
-    assert status == 201, (status, paid, up.said[-2000:])
+    status, answer = await ask(f"{hub}/api/v1/sales", body=body, key=key)
+    assert status == 201, (status, answer, up.said[-2000:])
+    return answer["exit_code"]
+
+
+async def shows(told, reader, gate, code: str) -> None:
+    """She shows it, takes her coupon, and leaves."""
     while not told.empty():
         told.get_nowait()
-    await reader({"do": "present", "code": paid["exit_code"]})
+    await reader({"do": "present", "code": code})
     slip = await hears(told, "printed")
     assert len(slip["qr"]) == 1
     walked = await gate({"do": "walk", "direction": "exit", "wait_s": 20})
