@@ -5,10 +5,14 @@ a run were spent waiting for it; in memory a sync costs nothing, and what a sync
 disk of its own making. `--basetemp` or `PYTEST_DEBUG_TEMPROOT` put the files elsewhere.
 
 What waits for real programs begins first, so that in the end no worker is left with a minute of it alone.
+
+The collector of garbage does not look again and again at what five thousand collected tests are made of: an eighth of the
+processor time of those that start no program.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from pathlib import Path
@@ -42,3 +46,9 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {room: number for number, room in enumerate(SLOW)}
     items.sort(key=lambda item: rank.get(item.path.parent.name, len(SLOW)))
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)

@@ -16,7 +16,7 @@ from instore.day.seen import Seen, compare
 def test_a_short_day_brings_exactly_what_arithmetic_says():
     told = subprocess.run(
         [sys.executable, "-m", "instore", "sim", "day", "--scenario", "arrivals", "--customers", "12", "--seed", "138",
-         "--length-s", "10", "--broker", "amqtt", "--json"],
+         "--length-s", "10", "--broker", "mosquitto", "--json"],
         capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     summary = json.loads(told.stdout.splitlines()[-1])

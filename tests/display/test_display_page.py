@@ -21,18 +21,12 @@ from edge.display import board as board_module
 from edge.display import server as server_module
 from edge.lane_types import Phase
 from tests.display.customers import CODE_TEXT, PERSONAL
-from tests.display.rig import SIZES, Kiosk, Rig, chromium, every_screen, kiosk
+from tests.display.rig import SIZES, Kiosk, Rig, every_screen, kiosk
 
-pytestmark = [pytest.mark.browser, pytest.mark.row("B10"), pytest.mark.asyncio(loop_scope="module")]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
+pytestmark = [pytest.mark.browser, pytest.mark.row("B10"), pytest.mark.asyncio(loop_scope="session")]
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
     monkeypatch.setattr(board_module, "TICK_S", 0.05)
     monkeypatch.setattr(server_module, "BEAT_S", 0.3)
@@ -41,7 +35,7 @@ async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         yield own
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def own(browser: Browser, rig: Rig) -> AsyncIterator[Kiosk]:
     async with kiosk(browser, rig.url) as page:
         await page.shows("waiting")

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from contract.payloads import CouponRead
 from delivery.engine import Tx
 from tests.delivery.real import free_ports, until
 from tests.display.customers import PERSONAL, words_for
-from tests.display.rig import Kiosk, chromium, kiosk
+from tests.display.rig import Kiosk, kiosk
 from tests.edge.lane_ways import COUPON
 from tests.edge.shop import Shop, SmallHub
 
-pytestmark = [pytest.mark.browser, pytest.mark.row("B10"), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.row("B10"), pytest.mark.asyncio(loop_scope="session")]
 
 
 class TalkingHub(SmallHub):
@@ -52,12 +50,6 @@ class Exit(Shop):
             return bool(found)
 
         await until(stored)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
 
 
 async def listening(shop: Exit) -> None:

@@ -17,18 +17,18 @@ from tests.members.conftest import serving
 from tests.pages.shop_window import SPIES, chromium, spied
 
 __all__ = ["folder", "store"]
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 KEY = "manager-0123456789"
 HANAKO, ICHIRO = (f"ibeacon:f7826da6-4fa2-4e98-8024-bc5b71e0893e:1:{n}" for n in (1, 3))
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     async with chromium() as running:
         yield running
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: Browser, store: Store) -> AsyncIterator[Page]:
     """A manager's screen, not yet let in."""
     async with serving(store, manager_keys={KEY: "anna"}) as address:

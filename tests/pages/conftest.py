@@ -22,13 +22,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
     running.kill()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     async with chromium() as running:
         yield running
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def hub(store: Store) -> AsyncIterator[HubVoice]:
     async with HubVoice(store) as voice:
         yield voice
@@ -41,7 +41,7 @@ def address(store: Store) -> Iterator[str]:
         yield url
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def handset(browser: Browser) -> AsyncIterator[BrowserContext]:
     async with phone(browser) as context:
         yield context

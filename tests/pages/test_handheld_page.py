@@ -16,7 +16,7 @@ from contract.payloads import Alert, Bilingual, CustomerCard
 from tests.handheld.far_end import STORE, HubVoice, Store, alert, embedded_store, encoded, full_alert, lane_alert
 from tests.pages.shop_window import phone, served, sign_in, spied
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 CARD = '[data-alert="{}"] article'
 
@@ -38,7 +38,7 @@ async def shoot(page: Page, name: str) -> None:
         await page.screenshot(path=Path(folder) / f"{name}.png")
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(handset: BrowserContext, store: Store, hub: HubVoice, address: str) -> AsyncIterator[Page]:
     """Signed in as c01 and connected."""
     own = await handset.new_page()

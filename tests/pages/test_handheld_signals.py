@@ -9,7 +9,7 @@ from tests.handheld.far_end import HubVoice, Store, alert
 from tests.pages.shop_window import PHONE, phone, sign_in
 from tests.pages.test_handheld_page import special
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 WAKE_LOCK = """
 window.locks = [];

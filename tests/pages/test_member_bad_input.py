@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, Route, expect
+from playwright.async_api import BrowserContext, Page, Route, expect
 
 from contract.payloads import LaneScan
 from tests.hub.conftest import Store
-from tests.members.conftest import serving
+from tests.pages.member_fixtures import address, context, own
 from tests.pages.member_terminal import SIMULATED, customer_of, joined, store_in
-from tests.pages.shop_window import phone, spied, until
+from tests.pages.shop_window import until
 from tests.shopping.conftest import BAG, COLA, MUG, PRODUCTS
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.row("C7")]
+__all__ = ["address", "context", "own"]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.row("C7")]
 
 GONE = "4006381333931"
 
@@ -31,31 +32,16 @@ def hub(tmp_path: Path) -> Iterator[Store]:
     made.stop()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def address(hub: Store) -> AsyncIterator[str]:
-    async with serving(hub) as running:
-        yield f"{running}/member/"
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
-    async with phone(browser) as made:
-        yield made
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def page(context: BrowserContext, address: str, hub: Store) -> AsyncIterator[Page]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(own: Page, address: str, hub: Store) -> Page:
     """A member who is in the store, with a bag in her list."""
-    own = await context.new_page()
     await joined(own, address)
     (token,) = hub.one("SELECT beacon FROM customer_beacon WHERE customer = ?", customer_of(hub))
     hub.sight(token)
     await own.locator("#to-shop").tap()
     await add(own, BAG)
     await expect(own.locator(f'[data-product="{BAG}"]')).to_be_visible()
-    yield own
-    assert await spied(own, "violations") == []
-    assert await spied(own, "errors") == []
+    return own
 
 
 async def add(page: Page, code: str) -> None:

@@ -13,19 +13,20 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from hub import coupons
 from tests.hub.conftest import Store
-from tests.members.conftest import serving
 from tests.pages.barcode_video import blank, film, flags, linear, square
+from tests.pages.member_fixtures import address, own
 from tests.pages.member_terminal import SIMULATED, joined, shoot, store_in
 from tests.pages.shop_window import chromium, phone, spied, until
 from tests.shopping.conftest import BAG, BREAD, COLA
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.row("B2")]
+__all__ = ["address", "own"]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.row("B2")]
 
 LINK = f"https://id.shop.example/01/0{BAG}?17=271231"
 UNKNOWN = "4006381333931"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def seeing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
     """A browser before whose camera products pass by, and a lane's display."""
     scenes = [
@@ -44,26 +45,17 @@ def hub(tmp_path: Path) -> Iterator[Store]:
     made.stop()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def address(hub: Store) -> AsyncIterator[str]:
-    async with serving(hub) as running:
-        yield f"{running}/member/"
-
-
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def context(seeing: Browser) -> AsyncIterator[BrowserContext]:
     async with phone(seeing, permissions=["camera"]) as made:
         yield made
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def page(context: BrowserContext, address: str) -> AsyncIterator[Page]:
-    own = await context.new_page()
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(own: Page, address: str) -> Page:
     await joined(own, address)
     await own.locator("#to-shop").tap()
-    yield own
-    assert await spied(own, "violations") == []
-    assert await spied(own, "errors") == []
+    return own
 
 
 @pytest.mark.row("B9")

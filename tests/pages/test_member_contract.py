@@ -21,10 +21,10 @@ from tests.members.test_gateway import coupon_of, frame, request_of
 from tests.pages.shop_window import PAGES, served
 
 MEMBER = PAGES / "member"
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(handset: BrowserContext) -> AsyncIterator[Page]:
     with served({}) as address:
         own = await handset.new_page()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -15,12 +13,13 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 from contract.exit_digits import read_digits
 from contract.payloads import Bilingual, LaneScan
 from tests.hub.conftest import Store
-from tests.members.conftest import serving
-from tests.pages.member_terminal import SIMULATED, coupon_of, customer_of, joined, say, shoot, store_in
+from tests.pages.member_fixtures import address, context, hub, own
+from tests.pages.member_terminal import coupon_of, customer_of, joined, say, shoot
 from tests.pages.shop_window import phone, spied, until
 from tests.shopping.conftest import BAG
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.row("B5")]
+__all__ = ["address", "context", "hub", "own"]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.row("B5")]
 
 NFC = """
 window.written = [];
@@ -33,35 +32,13 @@ window.NDEFReader = class {
 """
 
 
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Store]:
-    made = store_in(tmp_path, SIMULATED)
-    yield made
-    made.stop()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def address(hub: Store) -> AsyncIterator[str]:
-    async with serving(hub) as running:
-        yield f"{running}/member/"
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
-    async with phone(browser) as made:
-        yield made
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def page(context: BrowserContext, address: str) -> AsyncIterator[Page]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(own: Page, address: str) -> Page:
     """A member who has paid, before whom the clock is ours."""
-    own = await context.new_page()
     await own.clock.install()
     await joined(own, address)
     await pay(own)
-    yield own
-    assert await spied(own, "violations") == []
-    assert await spied(own, "errors") == []
+    return own
 
 
 async def pay(page: Page) -> None:

@@ -16,11 +16,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from tests.hub.conftest import Store
-from tests.members.conftest import serving
+from tests.pages.member_fixtures import address, own
 from tests.pages.member_terminal import coupon_of, customer_of, joined, say, shoot, store_in
-from tests.pages.shop_window import phone, spied
+from tests.pages.shop_window import phone
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module"), pytest.mark.row("B9")]
+__all__ = ["address", "own"]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.row("B9")]
 
 P256DH = urlsafe_b64encode(
     ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
@@ -44,27 +45,18 @@ def hub(tmp_path: Path) -> Iterator[Store]:
     made.stop()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def address(hub: Store) -> AsyncIterator[str]:
-    async with serving(hub) as running:
-        yield f"{running}/member/"
-
-
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     async with phone(browser, permissions=["notifications"]) as made:
         yield made
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def page(context: BrowserContext, address: str) -> AsyncIterator[Page]:
-    own = await context.new_page()
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(own: Page, address: str) -> Page:
     await own.add_init_script(BROWSER % P256DH.decode().rstrip("="))
     await joined(own, address)
     await own.locator("#to-settings").tap()
-    yield own
-    assert await spied(own, "violations") == []
-    assert await spied(own, "errors") == []
+    return own
 
 
 @pytest.mark.row("C11")

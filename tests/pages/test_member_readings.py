@@ -11,7 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from tests.hub.conftest import Store
-from tests.members.conftest import serving
+from tests.pages.member_fixtures import address, own
 from tests.pages.member_terminal import (
     AT_HOME,
     CIRCLE,
@@ -25,9 +25,10 @@ from tests.pages.member_terminal import (
     until,
     until_heard,
 )
-from tests.pages.shop_window import phone, spied
+from tests.pages.shop_window import phone
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+__all__ = ["address", "own"]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 @pytest.fixture
@@ -37,26 +38,17 @@ def hub(tmp_path: Path) -> Iterator[Store]:
     made.stop()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def address(hub: Store) -> AsyncIterator[str]:
-    async with serving(hub) as running:
-        yield f"{running}/member/"
-
-
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     async with phone(browser, permissions=["geolocation"], geolocation=AT_HOME) as made:
         yield made
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def page(context: BrowserContext, address: str) -> AsyncIterator[Page]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(own: Page, address: str) -> Page:
     """Registered, with consent to care and coupons."""
-    own = await context.new_page()
     await register(own, address)
-    yield own
-    assert await spied(own, "violations") == []
-    assert await spied(own, "errors") == []
+    return own
 
 
 @pytest.mark.row("A8", "C11")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -16,41 +15,21 @@ from hub.shopping.signing import signed
 from tests.hub.conftest import Store
 from tests.members.conftest import KEY, serving
 from tests.members.test_gateway import frame
-from tests.pages.member_terminal import SIMULATED, joined, read_code, shoot, store_in
+from tests.pages.member_fixtures import address, context, hub, own
+from tests.pages.member_terminal import joined, read_code, shoot, store_in
 from tests.pages.shop_window import phone, spied, until
 from tests.shopping.conftest import BAG, COLA, MUG
 from tests.shopping.test_cart_api import SECRET, PosServer
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+__all__ = ["address", "context", "hub", "own"]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Store]:
-    made = store_in(tmp_path, SIMULATED)
-    yield made
-    made.stop()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def address(hub: Store) -> AsyncIterator[str]:
-    async with serving(hub) as running:
-        yield f"{running}/member/"
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
-    async with phone(browser) as made:
-        yield made
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def page(context: BrowserContext, address: str) -> AsyncIterator[Page]:
-    own = await context.new_page()
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(own: Page, address: str) -> Page:
     await joined(own, address)
     await own.locator("#to-shop").tap()
-    yield own
-    assert await spied(own, "violations") == []
-    assert await spied(own, "errors") == []
+    return own
 
 
 async def add(page: Page, code: str) -> None:

@@ -21,10 +21,10 @@ from handheld.alert_book import AlertBook, Pending, Rules
 from tests.handheld.far_end import STORE, alert, encoded, full_alert
 from tests.pages.shop_window import served
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(handset: BrowserContext) -> Any:
     """The sign-in page; no broker is needed."""
     with served({"store": STORE, "ws_port": 1}) as address:

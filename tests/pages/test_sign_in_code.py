@@ -7,7 +7,7 @@ from playwright.async_api import BrowserContext, expect
 
 from tests.handheld.far_end import HubVoice, Store
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 @pytest.mark.row("A12")
