@@ -80,12 +80,11 @@ def write_parts(db: Connection, coupon: str, rows: list[PartRow]) -> None:
     )
 
 
-def redeemed_worth(db: Connection, rule: str, since_day: str, until_day: str, but: str) -> int:
-    """What those of a rule were worth that tills have taken, granted from one day to another; without the coupon `but`."""
+def redeemed_worth(db: Connection, rule: str, since_day: str, until_day: str) -> int:
+    """What those of a rule were worth that tills have taken, granted from one day to another."""
     worth: int = db.execute(
-        "SELECT coalesce(sum(worth_minor), 0) FROM incentive_part AS part JOIN redemption USING (coupon) "
-        "WHERE part.rule = ? AND part.day >= ? AND part.day <= ? AND coupon <> ?",
-        (rule, since_day, until_day, but),
+        "SELECT coalesce(sum(worth_minor), 0) FROM redeemed_day WHERE rule = ? AND day >= ? AND day <= ?",
+        (rule, since_day, until_day),
     ).fetchone()[0]
     return worth
 
@@ -93,8 +92,7 @@ def redeemed_worth(db: Connection, rule: str, since_day: str, until_day: str, bu
 def redeemed(db: Connection, rule: str, since_day: str) -> tuple[int, int]:
     """How many of a rule tills have taken, of those granted since that day, and what they were worth."""
     count, worth = db.execute(
-        "SELECT count(*), coalesce(sum(worth_minor), 0) FROM incentive_part AS part JOIN redemption USING (coupon) "
-        "WHERE part.rule = ? AND part.day >= ?",
+        "SELECT coalesce(sum(count), 0), coalesce(sum(worth_minor), 0) FROM redeemed_day WHERE rule = ? AND day >= ?",
         (rule, since_day),
     ).fetchone()
     return count, worth

@@ -164,4 +164,39 @@ LATER: tuple[Migration, ...] = (
         CREATE INDEX lane_incident_by_day ON lane_incident (day, seen);
         """,
     ),
+    # What tills have taken, by rule and day: a till that asks must not wait while a year of coupons is added up.
+    (
+        "hub-19",
+        """
+        CREATE INDEX redemption_by_sale ON redemption (sale);
+        CREATE TABLE redeemed_day (                      -- kept by triggers, as incentive_day is
+            rule TEXT NOT NULL, day TEXT NOT NULL,       -- on which it was granted
+            count INTEGER NOT NULL, worth_minor INTEGER NOT NULL,
+            PRIMARY KEY (rule, day)
+        ) WITHOUT ROWID;
+        INSERT INTO redeemed_day SELECT rule, day, count(*), sum(worth_minor) FROM redemption JOIN incentive_part USING (coupon)
+            GROUP BY rule, day;
+        CREATE TRIGGER redeemed AFTER INSERT ON redemption BEGIN
+            INSERT INTO redeemed_day SELECT rule, day, 1, worth_minor FROM incentive_part WHERE coupon = NEW.coupon
+                ON CONFLICT DO UPDATE SET count = count + 1, worth_minor = worth_minor + excluded.worth_minor;
+        END;
+        CREATE TRIGGER redeemed_not AFTER DELETE ON redemption BEGIN
+            UPDATE redeemed_day SET count = count - 1, worth_minor = worth_minor
+                    - (SELECT worth_minor FROM incentive_part AS part WHERE part.coupon = OLD.coupon AND part.rule = redeemed_day.rule)
+                WHERE (rule, day) IN (SELECT rule, day FROM incentive_part WHERE coupon = OLD.coupon);
+        END;
+        CREATE TRIGGER redeemed_part_added AFTER INSERT ON incentive_part
+            WHEN EXISTS (SELECT 1 FROM redemption WHERE coupon = NEW.coupon)
+        BEGIN
+            INSERT INTO redeemed_day VALUES (NEW.rule, NEW.day, 1, NEW.worth_minor) ON CONFLICT DO UPDATE
+                SET count = count + 1, worth_minor = worth_minor + excluded.worth_minor;
+        END;
+        CREATE TRIGGER redeemed_part_removed AFTER DELETE ON incentive_part
+            WHEN EXISTS (SELECT 1 FROM redemption WHERE coupon = OLD.coupon)
+        BEGIN
+            UPDATE redeemed_day SET count = count - 1, worth_minor = worth_minor - OLD.worth_minor
+                WHERE rule = OLD.rule AND day = OLD.day;
+        END;
+        """,
+    ),
 )

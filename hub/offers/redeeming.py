@@ -211,14 +211,14 @@ class Redeeming:
         return coupons.spent(tx.db, row.rule, open_too=False) + row.amount_minor > rule.budget_minor
 
     def _over_incentive_budget(self, tx: Tx, coupon: str) -> bool:
-        """Whether tills have taken as much as any of its rules has, in the period in which it was granted."""
+        """Whether tills have taken as much as any of its rules has, in the period in which it was granted; this one is not used."""
         rules = {rule.name: rule for rule in self.policy().incentives.file.incentive}
         for part in grants.parts(tx.db, coupon):
             rule = rules.get(part.rule)
             if rule is None or rule.budget_minor is None:
                 continue
             since, until = begins(rule.budget_period, part.day), ends(rule.budget_period, part.day)
-            if grants.redeemed_worth(tx.db, part.rule, since, until, coupon) + part.worth_minor > rule.budget_minor:
+            if grants.redeemed_worth(tx.db, part.rule, since, until) + part.worth_minor > rule.budget_minor:
                 return True
         return False
 

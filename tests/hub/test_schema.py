@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from delivery.journal import Journal
 from hub.database.schema import MIGRATIONS
 
@@ -64,4 +66,41 @@ def test_what_lanes_gave_before_budgets_counts_in_them(tmp_path):
     assert new.db.execute("SELECT paid_on FROM sale_tender").fetchone() == ("terminal",)
     new.db.execute("UPDATE incentive SET state = 'released' WHERE coupon IN ('K0', 'K1')")
     assert new.db.execute("SELECT count, worth_minor FROM incentive_day").fetchone() == (2, 400)
+    new.close()
+
+
+@pytest.mark.row("B8")
+def test_what_tills_took_before_is_in_its_sums(tmp_path):
+    """And whatever comes, goes, or is taken back, in whichever order."""
+    path = tmp_path / "hub.sqlite"
+    old = Journal(path, before("hub-19"))
+
+    def part(db, coupon: str, rule: str, worth: int) -> None:
+        db.execute(
+            "INSERT INTO incentive_part VALUES (?, ?, '2026-03-01', 0, 0, 0, NULL, ?, NULL)", (coupon, rule, worth)
+        )
+
+    for number in range(3):
+        part(old.db, f"K{number}", "a", 200)
+    part(old.db, "K0", "b", 50)
+    for number in range(2):
+        old.db.execute("INSERT INTO redemption VALUES (?, 'S', 'pos', '2026-03-02')", (f"K{number}",))
+    old.close()
+    new = Journal(path, MIGRATIONS)
+
+    def sums() -> dict[str, tuple[int, int]]:
+        kept = new.db.execute("SELECT rule, count, worth_minor FROM redeemed_day WHERE count").fetchall()
+        counted = new.db.execute("SELECT rule, count(*), sum(worth_minor) FROM redemption JOIN incentive_part USING (coupon) "
+                                 "GROUP BY rule").fetchall()  # fmt: skip
+        assert kept == counted
+        return {rule: (count, worth) for rule, count, worth in kept}
+
+    assert sums() == {"a": (2, 400), "b": (1, 50)}
+    new.db.execute("INSERT INTO redemption VALUES ('K2', 'S', 'pos', '2026-03-02')")
+    assert sums() == {"a": (3, 600), "b": (1, 50)}
+    part(new.db, "K2", "b", 7)
+    new.db.execute("DELETE FROM redemption WHERE coupon = 'K0'")
+    assert sums() == {"a": (2, 400), "b": (1, 7)}
+    new.db.execute("DELETE FROM incentive_part WHERE coupon = 'K2'")
+    assert sums() == {"a": (1, 200)}
     new.close()
