@@ -240,9 +240,14 @@ class Stage:
         return answer.get("exit_code") if isinstance(answer, dict) else None
 
     async def catch_up(self) -> None:
-        """Ask the hub for what happened while this observer heard nothing (a broker restarts without memory)."""
+        """Ask the hub for what happened while this observer heard nothing (a broker restarts without memory). Answers about a
+        treatment are left out: what the trace tells of an answer is not which alert it was for, and the visit asks for one."""
         trace = await get_json(f"{self.layout.hub_url}/api/v1/trace/last", key=self.layout.api_key)
-        for hop in (trace or {}).get("hops", []):
+        hops = (trace or {}).get("hops", [])
+        treatments = {hop["id"] for hop in hops if "special treatment" in str(hop.get("summary"))}
+        for hop in hops:
+            if hop.get("type") == "instore.alert.answer.v1" and hop.get("cause") in treatments:
+                continue
             if str(hop.get("type", "")).startswith("instore.") and hop["type"] != "instore.alert.v1":
                 self.record.add(hop["type"], {"id": hop["id"], "source": hop.get("source"), "cause": hop.get("cause"),
                                               "visit": trace.get("visit"), "summary": hop.get("summary")},

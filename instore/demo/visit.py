@@ -102,17 +102,23 @@ class Play:
     async def _be_served(self, visit: Visit) -> None:
         who, began = visit.shopper.customer, visit.times["sighting"] - 1
 
-        def alert(state: str) -> Callable[[Happening], bool]:
+        def asked(*states: str) -> Callable[[Happening], bool]:
             def matches(h: Happening) -> bool:
                 data = h.message.get("data") or {}
-                return (h.type == "instore.alert.v1" and h.mono >= began and data.get("state") == state
-                        and data.get("customer", {}).get("customer") == who)  # fmt: skip
+                return (h.type == "instore.alert.v1" and h.mono >= began and data.get("state") in states
+                        and data.get("kind") == "service_request" and data.get("customer", {}).get("customer") == who)  # fmt: skip
 
             return matches
 
-        first = await self._until(lambda h: any(alert(state)(h) for state in ("offered", "accepted")))
+        def accepted(h: Happening) -> bool:
+            """Told by the request itself, or by the hub's trace of an answer that nobody here heard."""
+            recovered = h.type == "instore.alert.answer.v1" and h.mono >= began and bool(h.extra.get("recovered"))
+            said, of = str(h.message.get("summary")), str(h.message.get("visit"))
+            return asked("accepted")(h) or (recovered and ": accept" in said and of.endswith(f".{who}"))
+
+        first = await self._until(lambda h: asked("offered", "accepted")(h) or accepted(h))
         visit.times["alert"] = first.mono
-        visit.times["accepted"] = (await self._until(alert("accepted"))).mono
+        visit.times["accepted"] = (await self._until(accepted)).mono
         await self._be_treated(visit)
 
     async def _be_treated(self, visit: Visit) -> None:
