@@ -32,8 +32,8 @@ _TEXT = {
     クーポン番号 {code}
     有効期限 {until}
 
-お会計のときに、この番号かQRコードをお見せください。ご利用は1回限りです。紙や画面で同じ番号のクーポンをお持ちの場合も、
-あわせて1回です。
+お会計のときに、この番号かQRコードをお見せください。ご利用は1回限りです。
+紙や画面で同じ番号のクーポンをお持ちの場合も、あわせて1回です。
 {link}
 ――
 {store}。このメールは、クーポンのメール配信に同意された方にお送りしています。
@@ -57,7 +57,7 @@ _LINK = {"ja": "お手持ちのクーポン: {url}\n", "en": "All your coupons: 
 _STOP = {"ja": "配信の停止: {url}\n", "en": "No more such letters: {url}\n"}
 _HTML = """<!doctype html>
 <html lang="{language}"><head><meta charset="utf-8"><title>{title}</title></head>
-<body style="font-family:sans-serif;color:#222;max-width:32em;margin:0 auto;padding:1em">
+<body style="font-family:sans-serif;color:#222;max-width:32em;margin:0 auto;padding:1em;overflow-wrap:anywhere">
 {before}
 <div style="border:1px solid #999;border-radius:8px;padding:1em;text-align:center">
 <p style="font-size:1.4em;margin:.2em"><strong>{title}</strong></p>
