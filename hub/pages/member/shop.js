@@ -28,7 +28,7 @@ export class Shop {
     const changed = this.cart === null || cart.revision !== this.cart.revision;
     if (changed) this.sure = false;
     if (this.cart?.cart !== cart.cart || cart.state !== "open") this.device = null;
-    else if (changed && this.device !== null) this.showDevice(); // what it brings may be another coupon now
+    else if (changed && this.device !== null) this.showDevice(() => this.device !== null); // what it brings may be another coupon now
     if (changed) this._hearPayment(cart);
     this.cart = cart;
     if (cart.state !== "paying") this.open = null;
@@ -100,13 +100,15 @@ export class Shop {
     return this._do(() => this._api.shop("pay/cancel", { payment: this.cart.payment }));
   }
 
-  // The list's code for a settlement device, with what the exit will bring if it is paid there.
-  async showDevice() {
+  // The list's code for a settlement device, with what the exit will bring if it is paid there. `still()`: whether it is wanted
+  // once it has come.
+  async showDevice(still = () => true) {
     try {
-      this.device = await this._api.device();
-      Object.assign(this, { problem: null, away: false });
+      const device = await this._api.device();
+      if (still()) Object.assign(this, { device, problem: null, away: false });
     } catch (trouble) {
       if (!(trouble instanceof Trouble)) throw trouble;
+      if (!still()) return;
       Object.assign(this, { device: null, problem: trouble.problems[0] ?? null, away: trouble.problems.length === 0 });
     }
     this._draw();
