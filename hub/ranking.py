@@ -58,11 +58,15 @@ class RankRun:
     def __init__(self, zone: ZoneInfo, policy: Callable[[], Policy], counters: Counter[str]) -> None:
         self._zone, self._policy, self._counters = zone, policy, counters
         self._done: tuple[str, str] | None = None
+        self._ranking: Ranking | None = None
+        self._key = ""
 
     def tick(self, tx: Tx) -> None:
         """Call about once a second."""
         ranking = self._policy().ranking
-        wanted = self.today(tx.utc), ranking.key
+        if ranking is not self._ranking:
+            self._ranking, self._key = ranking, ranking.key
+        wanted = self.today(tx.utc), self._key
         if new := ranks.unranked(tx.db, BATCH):
             rerank(tx.db, new, ranking, wanted[0])
         if wanted == self._done:

@@ -60,6 +60,8 @@ class Names:
 class _Leaf:
     text: str
     program: Any
+    needs: tuple[str, ...]
+    """What it names, constants among them: to hand over what nobody asks for costs more than to compute."""
     variables: tuple[str, ...]
     sides: tuple[Any, Any] | None
 
@@ -103,11 +105,11 @@ class Condition:
     def find(self, values: Mapping[str, Value]) -> Finding:
         """Decide for these values; never raises: what can't be computed (a division by zero), or names a value that is not
         known, does not hold, and says so."""
-        context = {**self._names.constants, **values}
         secret = self._names.secret
         used = {name: values[name] for name in self.variables if name in values and name not in secret}
-        unknown = [name for name in self.variables if name not in context]
-        if unknown:
+        context = self._named(values)
+        if len(context) < len(self.variables):
+            unknown = [name for name in self.variables if name not in context]
             why = f"{' and '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not known"
             return Finding(False, why, len(unknown), float(len(unknown)), used)
         try:
@@ -123,9 +125,15 @@ class Condition:
     def holds(self, values: Mapping[str, Value]) -> bool:
         """Whether `find` would say that it holds; without the reasons it costs a tenth."""
         try:
-            return self._program.execute({**self._names.constants, **values}) is True
+            return self._program.execute(self._named(values)) is True
         except Exception:
             return False
+
+    def _named(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Of what is known, what it names."""
+        constants = self._names.constants
+        return {name: values[name] if name in values else constants[name] for name in self.variables
+                if name in values or name in constants}  # fmt: skip
 
     def _say(self, leaves: tuple[_Leaf, ...], context: Mapping[str, Value]) -> str:
         return " and ".join(self._said(leaf, context) for leaf in leaves)
@@ -170,8 +178,9 @@ def _tree(source: str, parts: tuple[Token, ...], names: Names) -> _Node:
     sides = split(parts, *COMPARISONS) if len(split(parts, "?")) == 1 else []
     programs = tuple(cel.compile(source[side[0].start : side[-1].end]) for side in sides) if len(sides) == 2 else None
     program = cel.compile(text)
-    variables = tuple(name for name in program.variables() if name in names.samples)
-    return _Leaf(" ".join(text.split()), program, variables, programs)
+    needs = tuple(program.variables())
+    variables = tuple(name for name in needs if name in names.samples)
+    return _Leaf(" ".join(text.split()), program, needs, variables, programs)
 
 
 def _check_types(source: str, node: _Node, names: Names) -> None:
@@ -196,7 +205,7 @@ def _check_types(source: str, node: _Node, names: Names) -> None:
 
 def _holds(leaf: _Leaf, context: Mapping[str, Value]) -> bool:
     try:
-        return leaf.program.execute(dict(context)) is True
+        return leaf.program.execute({name: context[name] for name in leaf.needs}) is True
     except Exception:
         return False  # the whole condition reports it
 
@@ -235,7 +244,8 @@ def _distance(leaf: _Leaf, context: Mapping[str, Value]) -> float:
     if leaf.sides is None:
         return 1.0
     try:
-        left, right = (side.execute(dict(context)) for side in leaf.sides)
+        named = {name: context[name] for name in leaf.needs}
+        left, right = leaf.sides[0].execute(named), leaf.sides[1].execute(named)
         return float(min(1.0, abs(left - right) / max(abs(left), abs(right), 1)))
     except Exception:
         return 1.0

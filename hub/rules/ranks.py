@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 from config.rules import Rank
 from hub.rules.condition import Condition, ConditionError, Finding, Names, Value
@@ -105,6 +106,7 @@ class Ranking:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@lru_cache(maxsize=64)  # asked for each customer of a day
 def span_days(span: str, today: str) -> tuple[str, str]:
     """The first day of a span, and the first after it."""
     day = date.fromisoformat(today)
