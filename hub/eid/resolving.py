@@ -43,6 +43,8 @@ class Resolver:
         self._counters = counters
         self._row = 0
         self._version = -1
+        self._all_read = False
+        """Whether all keys of that version are in the table."""
         self._to_check: Iterator[str] = iter(())
         self._loaded = False
 
@@ -82,6 +84,7 @@ class Resolver:
 
     def news(self, db: Connection, now: datetime) -> None:
         """Something was entered: if it is a few keys, they resolve from now on; many come in portions, by `idle`."""
+        self._all_read = False
         if self._loaded and self._read(db, PORTION):
             self.table.work(now.timestamp(), 4 * PORTION)
 
@@ -99,14 +102,15 @@ class Resolver:
     def _look_for_changes(self, db: Connection) -> None:
         version = eids.version(db)
         if version != self._version:
-            self._version = version
+            self._version, self._all_read = version, False
             self._to_check = iter(list(self.table.names()))
 
     def _read(self, db: Connection, limit: int) -> bool:
-        found = eids.since(db, self._row, limit)
+        found = [] if self._all_read else eids.since(db, self._row, limit)
         for row, key in found:
             self.table.put(key)
             self._row = row
+        self._all_read = not found
         return bool(found)
 
     def _check(self, db: Connection) -> bool:
