@@ -72,6 +72,8 @@ class GateCore:
 
     def update(self, image: GateImage, now: float) -> list[GateEvent]:
         """What happened between the image before and this one."""
+        if image == self._image:
+            return []  # fifty times a second, for hours
         before, known, first = self._last, self._known, self._image is None
         self._image = self._last = image
         self._known = image.counters

@@ -74,11 +74,13 @@ class Detection:
         wait_s = None if due is None else max(0.0, due - self._node.engine.clock.monotonic())
         if self._untold:
             wait_s = DISK_RETRY_S if self._failing else SOON_S
+        # Somebody may have left then. A bare timer: a time-out costs more, and adverts come all the time.
+        timer = None if wait_s is None else asyncio.get_running_loop().call_later(wait_s, self._wake.set)
         try:
-            async with asyncio.timeout(wait_s):
-                await self._wake.wait()
-        except TimeoutError:
-            pass  # somebody may have left
+            await self._wake.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def _tell(self) -> None:
         now = self._node.engine.clock.monotonic()
