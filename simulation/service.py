@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -26,16 +26,30 @@ if TYPE_CHECKING:
     from simulation.store import Store
 
 MARK = "917355"
-"""All that terminals measure has these digits behind the point, and four more that are its own."""
+"""All that terminals measure has these digits behind the point, and some more that are its own."""
+OWN_DIGITS = 8
+"""So many digits are a reading and no coincidence."""
+MARK_BYTES = b"\xc5\x9b"
+"""As SQLite stores a number (IEEE 754, big-endian) it ends with these, so that one search finds them all."""
 SOON_S = 30.0
 """So long after the last fault everything has reached whom it is for."""
-NUMBERS = 6
-"""So many readings are also looked for as SQLite stores a number; all as text."""
 SELDOM = 4
 """At every so many looks the budgets are summed up."""
 LOOKS = 8
 """A coupon that a terminal has not kept at so many looks in a row has not arrived."""
 _OVER = (AlertState.EXPIRED, AlertState.CLOSED)
+
+
+_SOME_OF_MARK = MARK[1:].encode()
+"""Up to five bytes are found several times as fast as six."""
+
+
+def _ends(data: bytes, mark: bytes) -> Iterator[int]:
+    """Where this ends, each time that it is there."""
+    at = data.find(mark)
+    while at >= 0:
+        yield at + len(mark)
+        at = data.find(mark, at + 1)
 
 
 @dataclass(frozen=True)
@@ -79,10 +93,10 @@ class Service:
 
     def measures(self, rng: Random, request: str | None, customer: str) -> tuple[Readings, Callable[[], None]]:
         """Readings, marked."""
-        fraction = float(f"0.{MARK}{rng.randrange(10_000):04}")
+        fraction = float(f"0.{MARK}{rng.randrange(100, 9_900):04}")
 
         def marked(*whole: int) -> float:
-            value = rng.choice(whole) + fraction
+            value: float = struct.unpack(">d", struct.pack(">d", rng.choice(whole) + fraction)[:-2] + MARK_BYTES)[0]
             self.canaries.append(value)
             return value
 
@@ -115,7 +129,7 @@ class Service:
 
     def on_wire(self, topic: str, payload: bytes) -> None:
         """Something goes over the broker, or from the hub to a terminal."""
-        if MARK.encode() in payload and self._is_marked(payload):
+        if _SOME_OF_MARK in payload and self._is_marked(payload):
             self._breaks("readings are nowhere", f"a reading is in {topic}")
 
     def on_log(self, text: str) -> None:
@@ -124,15 +138,19 @@ class Service:
             self._breaks("readings are nowhere", f"a reading is logged: {text[:200]}")
 
     def _is_marked(self, data: bytes) -> bool:
-        return any(f"{value % 1:.10f}"[2:].encode() in data for value in set(self.canaries))
+        own = {repr(value).partition(".")[2][:OWN_DIGITS].encode() for value in self.canaries}
+        begins = (end - len(MARK) for end in _ends(data, MARK.encode()))
+        return any(data[begin : begin + OWN_DIGITS] in own for begin in begins)
 
     def in_files(self, paths: list[Path]) -> None:
         """At the end: no reading in any file, as text or as a number."""
-        numbers = [struct.pack(">d", value) for value in self.canaries[:NUMBERS]]
+        numbers = {struct.pack(">d", value) for value in self.canaries}
         for path in paths:
             data = path.read_bytes() if path.exists() else b""
-            as_number = path.name.startswith("hub") and any(number in data for number in numbers)
-            if as_number or (MARK.encode() in data and self._is_marked(data)):
+            as_number = path.name.startswith("hub") and any(
+                data[end - 8 : end] in numbers for end in _ends(data, MARK_BYTES)
+            )
+            if as_number or (_SOME_OF_MARK in data and self._is_marked(data)):
                 self._breaks("readings are nowhere", f"a reading is in {path.name}")
 
     # --- alerts
