@@ -101,6 +101,13 @@ class Disk:
             self.path.write_bytes(self._synced)
 
 
+_execute = sqlite3.Connection.execute
+
+
+def _of_the_dead(*_: object) -> sqlite3.Cursor:
+    raise Killed
+
+
 class _Connection(sqlite3.Connection):
     def bind(self, disk: Disk, process: Process) -> None:
         self.disk, self.process = disk, process
@@ -112,8 +119,8 @@ class _Connection(sqlite3.Connection):
         super().close()
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
-        if not self.process.alive:
-            raise Killed
+        if sql[0] not in "CRP":  # all but COMMIT, ROLLBACK, PRAGMA and few others
+            return _execute(self, sql, parameters)
         if sql == "COMMIT":
             self.disk.before_commit(self)
             cursor = self._commit()
@@ -127,7 +134,7 @@ class _Connection(sqlite3.Connection):
             cursor = super().execute(sql)
             self.unsynced = super().execute("PRAGMA synchronous").fetchone()[0] < FULL
             return cursor
-        return super().execute(sql, parameters)
+        return _execute(self, sql, parameters)
 
     def _commit(self) -> sqlite3.Cursor:
         disk = self.disk
@@ -144,6 +151,7 @@ class _Connection(sqlite3.Connection):
 
     def power_off(self) -> None:
         """What was not committed is gone; nobody reads or writes through this connection any more."""
+        self.execute = _of_the_dead  # type: ignore[method-assign, assignment]
         if self.closed:  # it had ended by itself
             return
         if self.in_transaction:

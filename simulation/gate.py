@@ -78,6 +78,7 @@ class SimGate:
         self._core = GateCore(known)
         self._turn = asyncio.Lock()
         self._looking = False
+        self._registers: list[int] = []
         self._told: tuple[PowerState, frozenset[str]] | None = None
 
     @property
@@ -115,7 +116,11 @@ class SimGate:
         if machine.garbled():
             return False
         machine.board.step(machine.loop.time())
-        image = GateImage.decode(machine.board.inputs())
+        registers = machine.board.inputs()
+        if registers == self._registers and self._core.image is not None:
+            return True  # as before: nothing has happened
+        self._registers = registers
+        image = GateImage.decode(registers)
         for event in self._core.update(image, machine.loop.time()):
             self._on_event(event)
         self._tell(PowerState.ONLINE, frozenset({"gate_malfunction"} if image.fault else ()))
