@@ -108,10 +108,8 @@ def verify(code: str, keys: Mapping[str, Ed25519PublicKey], *, store: str, now: 
     key = keys.get(kid)
     if key is None:
         raise ExitCodeError("unknown_key", f"signed with key {kid}, which is not among this store's keys")
-    try:
-        key.verify(signature, _to_be_signed(header, body))
-    except InvalidSignature:
-        raise ExitCodeError("bad_signature", f"the signature does not match key {kid}: forged or misread") from None
+    if not _is_signed(key, signature, _to_be_signed(header, body)):
+        raise ExitCodeError("bad_signature", f"the signature does not match key {kid}: forged or misread")
     claims = _read_claims(body)
     if claims.store != store:
         raise ExitCodeError("wrong_store", f"issued by store {claims.store!r}, this is {store!r}", claims)
@@ -146,6 +144,14 @@ def _open(code: str) -> tuple[str, bytes, bytes, bytes]:
     if not head.startswith(_START) or body != b"\xa0" + cbor2.dumps(content) or frame[-66:-64] != b"\x58\x40":
         raise ExitCodeError("malformed", "no exit code: this is not our form of a signed CWT")
     return head[-_KID_BYTES:].hex(), head[3:], content, signature
+
+
+def _is_signed(key: Ed25519PublicKey, signature: bytes, what: bytes) -> bool:
+    try:
+        key.verify(signature, what)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _to_be_signed(header: bytes, body: bytes) -> bytes:

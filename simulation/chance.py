@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from unittest.mock import patch
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from contract import exit_code
 from contract.envelope import decode
+from hub.eid import computing
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,22 @@ LONG = Pace(15.0, 180.0, 300.0, 2000.0, 5.0)
 """In a run of more than an hour."""
 REMEMBERED = 2000
 """The same bytes come to several readers, and again: they are read once."""
+IDENTIFIERS = 20_000
+"""All stores have the same beacons, and open at the same moment."""
+
+
+@lru_cache(REMEMBERED)
+def _is_signed(key: bytes, signature: bytes, what: bytes) -> bool:
+    return _really_signed(Ed25519PublicKey.from_public_bytes(key), signature, what)
+
+
+@lru_cache(IDENTIFIERS)
+def _eids(temporary: bytes, exponent: int, quanta: tuple[int, ...]) -> list[bytes]:
+    return computing.eids(temporary, exponent, quanta)
+
+
+_really_signed = exit_code._is_signed
+_temporary_key = lru_cache(IDENTIFIERS)(computing.temporary_key)
 
 
 @contextmanager
@@ -50,6 +70,7 @@ def from_seed(rng: random.Random, pace: Pace = SHORT) -> Iterator[None]:
     def seeded() -> random.Random:
         return random.Random(rng.getrandbits(64))
 
+    remembered = lru_cache(REMEMBERED)(decode)
     with (
         patch.object(secrets, "token_hex", token_hex),
         patch.object(secrets, "randbelow", randbelow),
@@ -63,6 +84,10 @@ def from_seed(rng: random.Random, pace: Pace = SHORT) -> Iterator[None]:
         patch("edge.health.HANGS_AFTER_S", pace.hangs_s),
         patch("hub.service.TICK_S", pace.tick_s),
         patch("hub.service.STATUS_EVERY_S", pace.heartbeat_s),
-        patch("delivery.taking.decode", lru_cache(REMEMBERED)(decode)),
+        patch("delivery.taking.decode", remembered),
+        patch("handheld.inbox.decode", remembered),
+        patch("contract.exit_code._is_signed", lambda key, *signed: _is_signed(key.public_bytes_raw(), *signed)),
+        patch("hub.eid.table.eids", lambda temporary, exponent, quanta: _eids(temporary, exponent, tuple(quanta))),
+        patch("hub.eid.table.temporary_key", _temporary_key),
     ):
         yield
