@@ -63,7 +63,7 @@ async def examined(shop: Shop, installer: Installer, **options: Any) -> dict[str
     """The findings by key."""
     work = asyncio.create_task(installer.work())
     try:
-        chosen = Options(**({"patience_s": 5.0} | options))
+        chosen = Options(**({"patience_s": 8.0} | options))
         found = await examine(load_edge(shop.settings), shop.settings, chosen, installer.hear, NOW)
     finally:
         work.cancel()
@@ -128,7 +128,7 @@ async def test_everything_that_is_wrong_is_found_in_one_round(shop: Shop) -> Non
         await shop.do("gate", "walk", direction="entry", wait_s=5)
 
     installer = Installer(shop, loop_ask_read_shown=wrong_code, loop_ask_pass=wrong_way)
-    found = await examined(shop, installer, patience_s=2.0)
+    found = await examined(shop, installer)
     broken = [key for key, finding in found.items() if finding.level is Level.ERROR]
     assert broken == ["hub hub_silent", "printer-1 device_flags", "printer-1 print_bad",
                       "reader-1 read_other", "gate-1 pass_wrong_way"]  # fmt: skip
