@@ -7,7 +7,9 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.message import EmailMessage
 from functools import lru_cache
+from typing import Any
 from unittest.mock import patch
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -57,6 +59,26 @@ _really_signed = exit_code._is_signed
 _temporary_key = lru_cache(IDENTIFIERS)(computing.temporary_key)
 
 
+async def _deliver(settings: Any, _password: str, made: EmailMessage, post: Any) -> None:
+    """A letter goes to `simulation.post.Post`, which comes where TLS would."""
+    await post.letter(made, settings.timeout_s)
+
+
+@contextmanager
+def _outside(rng: random.Random, pace: Pace) -> Iterator[None]:
+    """The way to mail server and push service. What a letter's picture shows and how a push is sealed is the matter of tests/giving."""
+    with (
+        patch("hub.giving.courier.LOOK_S", pace.tick_s),
+        patch("hub.giving.mail.deliver", _deliver),
+        patch("hub.giving.letter.png", lambda _text: b""),
+        patch("hub.giving.push.encrypted", lambda plain, *_, **__: plain),
+        patch("hub.giving.push.generate_private_key", lambda _curve: None),
+        patch("hub.giving.push.authorization", lambda *_: ""),
+        patch.object(secrets, "token_bytes", lambda count: rng.randbytes(count)),
+    ):
+        yield
+
+
 @contextmanager
 def from_seed(rng: random.Random, pace: Pace = SHORT) -> Iterator[None]:
     """One-time IDs, epochs and jitter come from `rng` inside this block, in this process (one simulation at a time)."""
@@ -83,6 +105,7 @@ def from_seed(rng: random.Random, pace: Pace = SHORT) -> Iterator[None]:
         patch("edge.health.LOOK_EVERY_S", pace.look_s),
         patch("edge.health.HANGS_AFTER_S", pace.hangs_s),
         patch("hub.service.TICK_S", pace.tick_s),
+        _outside(rng, pace),
         patch("hub.service.STATUS_EVERY_S", pace.heartbeat_s),
         patch("delivery.taking.decode", remembered),
         patch("handheld.inbox.decode", remembered),

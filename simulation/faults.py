@@ -153,6 +153,10 @@ async def _network(store: Store, fault: Fault) -> None:
             store.hub.mishaps = 0.1 + 0.8 * fault.amount
             await asyncio.sleep(fault.for_s)
             store.hub.mishaps = 0.0
+        case "outside_away":
+            store.post.up = False
+            await asyncio.sleep(fault.for_s)
+            store.post.up = True
         case "broker_restart":
             broker.restart(fault.for_s)
             await asyncio.sleep(fault.for_s)

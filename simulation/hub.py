@@ -24,7 +24,13 @@ from hub.database.consents import Purpose
 from hub.database.schema import MIGRATIONS
 from hub.eid.resolving import keep_ahead
 from hub.exit_keys import KeyRing
+from hub.giving.app import AppWay
 from hub.giving.claiming import ClaimRefused
+from hub.giving.courier import Courier
+from hub.giving.mail import MailWay
+from hub.giving.push import PushWay
+from hub.giving.service import sender_of
+from hub.giving.ways import Way
 from hub.members.desk import Desk
 from hub.members.gateway import Gateway
 from hub.rules.reload import RunningPolicy
@@ -33,6 +39,7 @@ from hub.service import last_will, on_link, tick
 from hub.shopping.cart import CartRefused
 from hub.shopping.payments import PaymentRefused
 from simulation.network import HOP_S
+from simulation.post import Post
 from simulation.programs import Program
 from simulation.socket import SimSocket
 
@@ -49,6 +56,8 @@ class HubProgram(Program):
         self.hub: Hub | None = None
         self.mishaps = 0.0
         """Share of requests, and of their answers, that are lost between the POS and the hub."""
+        self.post: Post
+        """Where letters and notifications go."""
         self._heard: list[str] = []
         self.node: Node | None = None
 
@@ -63,6 +72,7 @@ class HubProgram(Program):
         hub.forgetting.outgoing = engine.outgoing
         self.node = Node(engine, address, will=last_will(self.settings), on_link=on_link(hub, engine),
                          make_link=self.link, express=True)  # type: ignore[arg-type]  # fmt: skip
+        self.courier = self._courier(hub, self.node)
         self.gateway = Gateway(hub, self.node, Desk(self.settings, load_consents(None), hub.counters))
         engine.outlet = self.gateway.outlet
         main = self.process.start(self._run(hub, self.node))
@@ -72,7 +82,20 @@ class HubProgram(Program):
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(node.run())
             tasks.create_task(tick(hub, node, self.policy))
+            tasks.create_task(self.courier.run())
             tasks.create_task(keep_ahead(hub.eids, node.engine.journal.db, node.engine.clock))
+
+    def _courier(self, hub: Hub, node: Node) -> Courier:
+        """As `hub.giving.service.courier` puts it together, with the simulated far ends."""
+        settings = self.settings
+        assert settings.push is not None
+        assert settings.members.mail is not None
+        ways: list[Way] = [
+            AppWay(node, settings.giving.app_wait_s),
+            PushWay(settings.push, None, settings.store.name, node, hub.counters, self.post),  # type: ignore[arg-type]
+            MailWay(settings.members.mail, "", sender_of(settings), node.engine.clock.utc, self.post),  # type: ignore[arg-type]
+        ]
+        return Courier(node, hub.giving, {way.name: way for way in ways}, hub.counters, Random(self.rng.random()))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if self.process.alive and not task.cancelled():

@@ -6,8 +6,9 @@ import hashlib
 from sqlite3 import Connection
 
 from firmware_sim.beacons_rotating import Rotating
-from hub.database import consents, eids, members
+from hub.database import consents, eids, members, push_subscriptions
 from hub.database.consents import Purpose
+from hub.database.push_subscriptions import Subscription
 from hub.eid.keys import name_of
 from hub.eid.table import EidKey
 from hub.members.secrets import hash_of
@@ -15,6 +16,7 @@ from hub.members.secrets import hash_of
 CUSTOMERS, CLERKS = 200, 5
 GROUP = "floor_managers"
 WORDING = "simulated"
+PUSH_HOST = "push.simulated"
 EARLIER = "H-"
 """Sales of before the run are called so."""
 PRODUCTS = {"4901234567894": 250, "4902222222221": 780, "4903333333332": 1980}
@@ -53,6 +55,30 @@ def agreed(n: int) -> frozenset[Purpose]:
     return frozenset({Purpose.SERVICE, Purpose.COUPONS} | ({Purpose.SENSING} if n % 7 != 3 else set()))
 
 
+def mailed(n: int) -> frozenset[Purpose]:
+    """By what the store may write to her."""
+    if not agreed(n):
+        return frozenset()
+    return frozenset(
+        purpose for purpose, not_so in ((Purpose.EMAIL, n % 8 == 0), (Purpose.PUSH, n % 8 > 4)) if not not_so
+    )
+
+
+def email(n: int) -> str:
+    """Her address, if the store has one."""
+    return "" if n % 9 == 4 else f"k{n}@mail.simulated"
+
+
+def mail_is_refused(n: int) -> bool:
+    """Her address is nobody's."""
+    return n % 11 == 3
+
+
+def push_is_gone(n: int) -> bool:
+    """She has switched notifications off in her browser, and the store does not know."""
+    return n % 7 == 5
+
+
 def may_be_known(n: int) -> bool:
     """Whether she may be recognised on arrival."""
     return not agreed(n) or Purpose.SERVICE in agreed(n)
@@ -75,10 +101,14 @@ def enter(db: Connection, at: str, at_s: float) -> None:
     `at`, `at_s`: when all runs begin, as the database has it and as UNIX time."""
     db.execute("BEGIN")
     for n in range(1, CUSTOMERS + 1):
-        for purpose in sorted(agreed(n)):
+        for purpose in sorted(agreed(n) | mailed(n)):
             consents.give(db, customer(n), purpose, WORDING, at)
         if (held := session(n)) is not None:
             members.open_session(db, hash_of(held), customer(n), at, proved=True)
+            if Purpose.PUSH in mailed(n):
+                endpoint = f"https://{PUSH_HOST}/{customer(n)}"
+                push_subscriptions.put(db, Subscription(endpoint, hash_of(held), customer(n), "", "", at, ""))
+        db.execute("UPDATE customer SET email = ? WHERE customer = ?", (email(n), customer(n)))
         if is_rotating(n):
             tag = rotating(n)
             key = EidKey(name_of(tag.key), tag.key, tag.exponent, at_s - tag.counter, 0.0, at_s)

@@ -12,7 +12,7 @@ from simulation.chance import LONG, SHORT, Pace
 
 HOUR_S = 3600.0
 PROGRAM_FAULTS = ("kill", "kill_at_step", "kill_before_commit", "kill_after_commit", "torn_commit", "stop", "lonely_death", "freeze", "disk_full", "slow_disk", "clock")  # fmt: skip
-NETWORK_FAULTS = ("cut", "one_way", "lose", "double", "shuffle", "slow", "broker_restart", "swizzle", "handhelds_cut", "phones_cut", "blackout", "pos_line")  # fmt: skip
+NETWORK_FAULTS = ("cut", "one_way", "lose", "double", "shuffle", "slow", "broker_restart", "swizzle", "handhelds_cut", "phones_cut", "blackout", "pos_line", "outside_away")  # fmt: skip
 LANE_FAULTS = ("reader_out", "reader_noise", "reader_stutter",
                "paper_end", "cover_open", "cutter_jam", "printer_power", "printer_cable", "printer_deaf", "printer_slow",
                "gate_cable", "gate_noise", "gate_power", "gate_mains", "gate_fault", "gate_jam", "fire", "obstacle",

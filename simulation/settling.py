@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from simulation import books, lane_watch, service_books, tills
+from simulation import books, lane_watch, post, service_books, tills
 
 if TYPE_CHECKING:
     from simulation.store import Store
@@ -49,6 +49,8 @@ async def settle(store: Store) -> None:
         store.truth.breaks("who used a code twice is told", what)
     for what in service_books.wrong(store.hub.look, store.service):
         store.truth.breaks("the books of service balance", what)
+    for what in post.wrong(store.hub.look, store.post):
+        store.truth.breaks("coupons reach her", what)
     for what in tills.wrong(store.hub.look, store.tills):
         store.truth.breaks("a list is paid once", what)
     store.service.in_files(sorted(store.folder.iterdir()))
@@ -72,4 +74,4 @@ def _unsettled(store: Store) -> list[str]:
     if left := store.truth.unsettled():
         return left
     look = store.hub.look
-    return [*books.unsettled(look), *service_books.unsettled(look), *lane_watch.unsettled(look)]
+    return [*books.unsettled(look), *service_books.unsettled(look), *lane_watch.unsettled(look), *post.unsettled(look)]

@@ -28,6 +28,8 @@ START = datetime(2026, 4, 1, 0, 0, tzinfo=UTC)
 """When all runs begin: nine in the morning in Tokyo."""
 AGENT_LOST_S = 30.0
 """An agent that is lost for so long: the hub calls a clerk to its lanes."""
+APP_WAIT_S, GIVE_UP_S = 20, 360
+"""A terminal has so long to keep a coupon before the next way is tried; a letter is given up after so long."""
 PAYMENT_S = 60
 """A payment on the terminal is over after so long."""
 
@@ -48,6 +50,9 @@ def hub_parts() -> tuple[HubSettings, KeyRing, RunningPolicy]:
     (folder / "incentives.toml").write_text(tables.INCENTIVES, encoding="utf-8")
     with (folder / "hub.toml").open("a", encoding="utf-8") as more:
         more.write(f'\n[shopping]\npayment_s = {PAYMENT_S}\n[shopping.payment]\nprovider = "simulated"\n')
+        more.write(f'[members.mail]\nhost = "mail.simulated"\nsender = "shop@mail.simulated"\nsecurity = "none"\n[push]\n'
+                   f'contact = "mailto:shop@mail.simulated"\nservices = ["{members.PUSH_HOST}"]\n'
+                   f"[giving]\napp_wait_s = {APP_WAIT_S}\ngive_up_hours = {GIVE_UP_S / 3600}\n")  # fmt: skip
     settings = load_hub(folder / "hub.toml")
     settings = settings.model_copy(update={"lane": settings.lane.model_copy(update={"agent_lost_s": AGENT_LOST_S})})
     keys = read_keys(folder / "hub.toml", settings.exit_code.key_files)

@@ -24,6 +24,7 @@ from simulation.members import CLERKS
 from simulation.network import Broker
 from simulation.people import Shopper
 from simulation.plan import Plan
+from simulation.post import Post
 from simulation.printer import MODELS
 from simulation.programs import AgentProgram
 from simulation.screens import Screens
@@ -62,6 +63,7 @@ class Store:
         """Amount by sale, as posted or confirmed."""
         self.service = Service(self)
         self.tills = Tills(self)
+        self.post = self.hub.post = Post(self)
         self.phones_cut = False
         self.shoppers = [Shopper(self, person) for person in people(plan)]
         self.onlooker = Basket(self, ONLOOKER, plan.rng("onlooker"))
@@ -153,6 +155,7 @@ class Store:
         people = [self.world(shopper.run()) for shopper in self.shoppers]
         faults = [self.world(happen(self, fault)) for fault in self.plan.faults]
         self.world(settling.watch(self))
+        self.world(self.post.withdrawals())
         done = self.world(self._all([*people, *faults, self.world(asyncio.sleep(self.plan.size.seconds))]))
         stopped = self.world(self._stopped())
         await asyncio.wait([done, stopped], return_when=asyncio.FIRST_COMPLETED)

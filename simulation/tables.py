@@ -36,12 +36,21 @@ INCENTIVES = """
 combine = "first"
 
 [[incentive]]
+name = "by-post"
+when = "member && rank >= gold && amount >= 1000"
+kind = "discount"
+title = { ja = "100円引きクーポン", en = "100 yen off" }
+amount_minor = 100
+give = ["email", "push", "app"]
+valid_days = 30
+
+[[incentive]]
 name = "silver"
 when = "member && rank >= silver && amount >= 900"
 kind = "discount"
 title = { ja = "300円引きクーポン", en = "300 yen off" }
 amount_minor = 300
-give = ["print", "display", "app"]
+give = ["print", "display", "push", "app", "email"]
 valid_days = 30
 budget_count = 6
 budget_period = "day"
@@ -54,7 +63,7 @@ when = "amount < 1000"
 kind = "discount"
 title = { ja = "50円引きクーポン", en = "50 yen off" }
 amount_minor = 50
-give = ["display", "app"]
+give = ["display", "app", "push", "email"]
 valid_days = 30
 budget_minor = 300
 budget_period = "day"

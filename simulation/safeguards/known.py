@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulation.plan import Size
-from simulation.safeguards import in_calls, in_delivery, in_hub, in_lanes, in_service, in_shopping
+from simulation.safeguards import in_calls, in_delivery, in_giving, in_hub, in_lanes, in_service, in_shopping
 
 LIMIT = 200
 """Within so many seeds a missing safeguard is caught, if it does not say otherwise."""
@@ -94,6 +94,12 @@ SAFEGUARDS = (
     Safeguard("electronic fallback", "what is not on paper is not given", in_shopping.nothing_is_given_electronically, size=SERVICE),
     Safeguard("used twice is told", "a second passage with a code is not reported", in_shopping.twice_is_not_told),
     Safeguard("claims are checked", "anybody may read any coupon from a display", in_shopping.claimed_by_anybody, size=SERVICE),
+    Safeguard("consent to letters", "letters and notifications go to who has not agreed", in_giving.mailed_without_consent, size=SERVICE),
+    Safeguard("no answer is none", "a letter of which no server has said that it has it counts as brought", in_giving.no_answer_is_an_answer, size=SERVICE),
+    Safeguard("not for good", "what a server refuses for now is given up", in_giving.one_refusal_is_for_good, size=SERVICE),
+    Safeguard("the next way", "where a way fails no other is begun", in_giving.no_other_way, size=SERVICE),
+    Safeguard("one letter a coupon", "a letter that is sent again is another one", in_giving.a_new_letter_each_time, size=SERVICE),
+    Safeguard("tries on disk", "a try ends with its process", in_giving.tries_end_with_their_process, size=SERVICE),
     Safeguard("revision of a list", "a till sells a list that was changed since it read it", in_shopping.any_revision, size=SERVICE),
     Safeguard("a list is paid once", "a second till sells a list that is paid", in_shopping.settled_again, size=SERVICE),
     Safeguard("sales said again", "a sale of a list that is posted again is a new one", in_shopping.said_again_is_new, size=SERVICE),
