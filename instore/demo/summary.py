@@ -48,7 +48,8 @@ def summary(happenings: Iterable[Happening], receipts: Path, gate_memory: Path) 
         "commits": len(_distinct(seen, "instore.incentive.settled.v1", "coupon", outcome="committed")),
     }
     recovered = any(h.extra.get("recovered") for h in seen)
-    firsts = [next((n for n, h in enumerate(seen) if h.type == type_), None) for type_ in ORDER]
+    told = [h for h in seen if (h.message.get("data") or {}).get("outcome") not in ("not_passed", "released")]
+    firsts = [next((n for n, h in enumerate(told) if h.type == type_), None) for type_ in ORDER]
     found = [first for first in firsts if first is not None]
     in_order = found == sorted(found) and len(found) == len(ORDER)
     complete = all(count == 1 for count in counts.values()) and (in_order or recovered)

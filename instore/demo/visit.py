@@ -164,7 +164,8 @@ class Play:
         visit.scan, visit.times["scan"] = str(seen.message["id"]), seen.mono
 
     async def _leave(self, visit: Visit) -> bool:
-        """Whether she got through."""
+        """Whether she got through. If not, her code is good still: the gate lost its power, or nobody saw for too long whether she
+        stood there."""
 
         def of_lane(kind: str) -> Callable[[Happening], bool]:
             def matches(h: Happening) -> bool:
@@ -177,7 +178,12 @@ class Play:
         async def walk() -> None:
             await self._stage.gate.call({"do": "walk", "direction": "exit", "wait_s": STEP_S})
 
-        await self._until(of_lane("lane.opened"))
+        def in_vain(h: Happening) -> bool:
+            return of_lane("lane.passage")(h) and passage_outcome(h) != "passed"
+
+        ended = await self._until(lambda h: of_lane("lane.opened")(h) or in_vain(h))
+        if in_vain(ended):
+            return False
         visit.times["opened"] = time.monotonic()
         await asyncio.sleep(self._pace_s)
         await walk()

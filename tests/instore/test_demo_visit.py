@@ -84,3 +84,18 @@ async def test_an_answer_that_only_the_hub_knows_of_counts_but_not_a_treatments(
     hops.append(hop("a1", "instore.alert.answer.v1", "h1", "c01: accept (changed)"))
     async with asyncio.timeout(5):
         await task
+
+
+async def test_who_was_not_seen_for_too_long_holds_her_code_up_again() -> None:
+    """The lane was away for more than ten seconds: it ends her opening, and her code is good still."""
+    stage: Any = Nobody()
+    visit = Visit(HANAKO, "S1", scan="scan-1", times={"shown": time.monotonic()})
+    task = asyncio.create_task(Play(stage)._leave(visit))
+    await asyncio.sleep(0)
+    stage.record.add("instore.lane.passage.v1", {"id": "p0", "data": {"scan": "scan-0", "outcome": "not_passed"}})
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not task.done()  # somebody else's
+    stage.record.add("instore.lane.passage.v1", {"id": "p1", "data": {"scan": "scan-1", "outcome": "not_passed"}})
+    async with asyncio.timeout(5):
+        assert not await task
