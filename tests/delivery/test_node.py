@@ -135,14 +135,20 @@ async def test_small_messages_are_not_held_back(tmp_path: Path) -> None:
     """Without TCP_NODELAY on every socket a round trip takes 44 ms a hop."""
     async with RealBroker("mosquitto", tmp_path / "broker") as broker, pair(broker, tmp_path) as (hub, agent):
         await until(lambda: agent.node.link.up and hub.node.link.up)
-        loop, took = asyncio.get_running_loop(), []
-        for n, name in enumerate(names(20)):
-            began = loop.time()
-            agent.scan(name)
-            while len(agent.applied()) <= n:  # noqa: ASYNC110 - the application's table is what is timed
-                await asyncio.sleep(0)
-            took.append(loop.time() - began)
-        assert sorted(took)[10] < 0.035
+        loop, every = asyncio.get_running_loop(), names(100)
+        for burst in range(
+            0, 100, 20
+        ):  # a machine that does other things may be slow once; what is held back is so always
+            took = []
+            for n in range(burst, burst + 20):
+                began = loop.time()
+                agent.scan(every[n])
+                while len(agent.applied()) <= n:  # noqa: ASYNC110 - the application's table is what is timed
+                    await asyncio.sleep(0)
+                took.append(loop.time() - began)
+            if sorted(took)[10] < 0.035:
+                return
+        raise AssertionError(sorted(took))
 
 
 @pytest.mark.row("C1")

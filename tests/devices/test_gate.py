@@ -110,7 +110,7 @@ async def test_opens_lets_one_person_through_and_closes(tmp_path, wire):
 @pytest.mark.row("B12")
 async def test_closes_after_its_time_and_says_that_nobody_came(tmp_path):
     async with lane(tmp_path) as (driven, sim):
-        await driven.gate.open_gate("exit", 1, 0.1)
+        await driven.gate.open_gate("exit", 1, 0.4)  # long enough to be seen open between two polls of a slow machine
         over = await driven.event(NotPassed)
         assert (over.command_seq, over.why) == (1, Outcome.NOBODY)
         await driven.event(GateClosed)
@@ -284,14 +284,14 @@ async def test_alarms_reach_events_and_status(tmp_path):
 
 
 async def test_a_command_goes_out_before_the_next_poll(tmp_path):
-    async with lane(tmp_path, GateSettings(poll_s=0.5)) as (driven, sim):
+    async with lane(tmp_path, GateSettings(poll_s=2.0)) as (driven, sim):
         delays = []
         for seq in range(1, 11):
             asked = time.monotonic()
             await driven.gate.open_gate("exit", seq, 5.0)
             delays.append(driven.opened_at[-1] - asked)
             await sim.handle({"do": "walk", "wait_s": 1})
-        assert sorted(delays)[5] < 0.02
+        assert sorted(delays)[5] < 0.2  # the next poll would be a second away, about
         assert len(driven.opened_at) == 10
 
 

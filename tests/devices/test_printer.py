@@ -80,6 +80,12 @@ class Store:
                 self.news.clear()
                 await self.news.wait()
 
+    async def sim_has(self, wanted, timeout_s=3.0):
+        """Wait for what the printer itself knows."""
+        async with asyncio.timeout(timeout_s):
+            while not wanted(self.sim.engine.state()):  # noqa: ASYNC110 - no event tells of a byte that waits
+                await asyncio.sleep(0.001)
+
     def codes(self):
         return [code for png in sorted(self.out_dir.glob("*.png")) for code in read_codes(png)]
 
@@ -211,7 +217,7 @@ async def test_restart_in_mid_job_while_the_printer_goes_on(tmp_path):
         before = await it.driver.cut_counter()
         it.do("slow", mm_per_s=300)
         job = asyncio.create_task(it.driver.print_job("job-1", coupon("CPN-1"), timeout_s=5))
-        await asyncio.sleep(0.05)
+        await it.sim_has(lambda state: state["waiting_bytes"])
         job.cancel()
         await it.kill_driver()
         await it.start_driver()
