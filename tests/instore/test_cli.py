@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from instore.__main__ import app
 from instore.store_files import SHIPPED
-from tests.system.commands import Told, instore
+from tests.system.commands import Told, instore, instore_here
 
 COMMANDS = ["", "edge", "hub", "broker", "handheld", "demo", "explain", "customers", "customers import", "contract",
             "contract asyncapi", "contract acl", "bench", "bench latency", "bench throughput", "sim", "sim reader", "sim gate",
@@ -55,42 +55,42 @@ async def test_help_loads_no_driver_and_no_database(tmp_path: Path) -> None:
 
 
 @pytest.mark.row("C12")
-async def test_the_contract_as_documents(tmp_path: Path) -> None:
-    document = json.loads((await instore("contract", "asyncapi", cwd=tmp_path)).out)
+def test_the_contract_as_documents(tmp_path: Path) -> None:
+    document = json.loads(instore_here("contract", "asyncapi", cwd=tmp_path).out)
     assert document["asyncapi"].startswith("3.")
     assert "channels" in document
-    rules = json.loads((await instore("contract", "acl", "--store", "ginza", "--json", cwd=tmp_path)).out)
+    rules = json.loads(instore_here("contract", "acl", "--store", "ginza", "--json", cwd=tmp_path).out)
     assert rules["default"] == "deny"
     assert {rule["role"] for rule in rules["rules"]} == {"agent", "hub", "clerk", "observer"}
-    text = (await instore("contract", "acl", "--store", "ginza", cwd=tmp_path)).out
+    text = instore_here("contract", "acl", "--store", "ginza", cwd=tmp_path).out
     for rule in rules["rules"]:
         assert rule["topic"].startswith("instore/ginza/")
         assert rule["topic"] in text
-    sentence(await instore("contract", "acl", "--store", "a/b", cwd=tmp_path), "'a/b' is no name of a store")
+    sentence(instore_here("contract", "acl", "--store", "a/b", cwd=tmp_path), "'a/b' is no name of a store")
 
 
-async def test_users_come_and_go(tmp_path: Path) -> None:
-    async def credentials(*arguments: str) -> Told:
-        return await instore("credentials", *arguments, cwd=tmp_path)
+def test_users_come_and_go(tmp_path: Path) -> None:
+    def credentials(*arguments: str) -> Told:
+        return instore_here("credentials", *arguments, cwd=tmp_path)
 
-    assert "no users yet" in (await credentials("list")).err
-    issued = await credentials("issue", "clerk", "c01")
+    assert "no users yet" in credentials("list").err
+    issued = credentials("issue", "clerk", "c01")
     password = issued.out.split()[-1]
     assert "clerk-c01" in issued.out
     assert len(password) >= 20
-    await credentials("issue", "agent", "door-1")
-    listed = await credentials("list")
+    credentials("issue", "agent", "door-1")
+    listed = credentials("list")
     assert sorted(listed.out.split()) == ["agent-door-1", "clerk-c01"]
     file = tmp_path / "credentials.json"
     assert password not in file.read_text()
     assert file.stat().st_mode & 0o077 == 0
-    assert (await credentials("withdraw", "clerk", "c01")).code == 0
-    assert (await credentials("list")).out.split() == ["agent-door-1"]
-    sentence(await credentials("withdraw", "clerk", "c01"), "clerk-c01")
-    sentence(await credentials("issue", "boss", "c01"), "boss", "agent, ")
-    sentence(await credentials("issue", "clerk", "a/b"), "a/b", "is no ID")
+    assert credentials("withdraw", "clerk", "c01").code == 0
+    assert credentials("list").out.split() == ["agent-door-1"]
+    sentence(credentials("withdraw", "clerk", "c01"), "clerk-c01")
+    sentence(credentials("issue", "boss", "c01"), "boss", "agent, ")
+    sentence(credentials("issue", "clerk", "a/b"), "a/b", "is no ID")
     file.write_text("{")
-    sentence(await credentials("list"), "credentials.json")
+    sentence(credentials("list"), "credentials.json")
 
 
 @pytest.mark.row("A1")
@@ -140,16 +140,16 @@ async def test_clerks_may_come_first_in_a_new_store(tmp_path: Path) -> None:
         ("sim printer --link r --control c --out o --model quill", ("unknown printer model 'quill'",)),
     ],
 )
-async def test_a_mistake_is_a_sentence(tmp_path: Path, command: str, words: tuple[str, ...]) -> None:
+def test_a_mistake_is_a_sentence(tmp_path: Path, command: str, words: tuple[str, ...]) -> None:
     (tmp_path / "credentials.json").write_text('{"format": "?"}')
-    sentence(await instore(*command.split(), cwd=tmp_path), *words)
+    sentence(instore_here(*command.split(), cwd=tmp_path), *words)
 
 
 @pytest.mark.parametrize(
     "command", ["nonsense", "handheld --clerk c01 --language fr", "sim beacons --bus b --control c --adapter x"]
 )
-async def test_a_wrong_word_is_told_with_what_is_allowed(tmp_path: Path, command: str) -> None:
-    told = await instore(*command.split(), cwd=tmp_path)
+def test_a_wrong_word_is_told_with_what_is_allowed(tmp_path: Path, command: str) -> None:
+    told = instore_here(*command.split(), cwd=tmp_path)
     assert told.code == 2
     assert command.split()[-1] in told.err
     assert "Traceback" not in told.err

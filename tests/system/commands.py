@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from typer.testing import CliRunner
+
+from instore.__main__ import app
 from tests.system.playing import INSTORE
 
 
@@ -35,3 +39,15 @@ async def instore(*arguments: str, cwd: Path, timeout_s: float = 30.0, stdin: by
             await process.wait()
     assert process.returncode is not None
     return Told(process.returncode, out.decode(), err.decode())
+
+
+def instore_here(*arguments: str, cwd: Path) -> Told:
+    """The same command in the test's own process: a hundred times as fast, for whatever ends before it starts anything.
+
+    That a process of its own does the same is shown by those tests that use `instore`.
+    """
+    with contextlib.chdir(cwd):
+        result = CliRunner().invoke(app, list(arguments), prog_name="instore")
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Told(result.exit_code, result.stdout, result.stderr)
