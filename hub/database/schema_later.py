@@ -199,4 +199,14 @@ LATER: tuple[Migration, ...] = (
         END;
         """,
     ),
+    # Coupons from history: what is out of a rule, and what she has had of it, is answered by an index alone.
+    (
+        "hub-20",
+        """
+        DROP INDEX coupon_by_rule;
+        CREATE INDEX coupon_by_rule ON coupon (rule, state, amount_minor);
+        DROP INDEX coupon_by_customer;
+        CREATE INDEX coupon_by_customer ON coupon (customer, rule, issued);
+        """,
+    ),
 )
