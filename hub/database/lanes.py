@@ -63,6 +63,8 @@ _SCAN = ", ".join(ScanRow.__slots__)
 def used_since(db: Connection, agent: str, since: str) -> bool:
     """Whether somebody has held up a code at a lane of an agent since then."""
     return db.execute("SELECT 1 FROM scan WHERE agent = ? AND decided >= ?", (agent, since)).fetchone() is not None
+
+
 _INCENTIVE = ", ".join(IncentiveRow.__slots__)
 
 
