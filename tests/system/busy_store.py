@@ -24,7 +24,7 @@ from instore.demo.stage import Stage
 from instore.processes import RESTART_S, Processes, Program
 from tests.system.full_disk import SmallDisk
 from tests.system.network_cut import Wire
-from tests.system.wall_clock import WallClock
+from tests.system.wall_clock import WallClock, sweep
 
 ON_WIRES = ("hub", "edge-entrance", "edge-exit", "handheld")
 WITH_DISK = ("hub", "edge-exit", "edge-entrance")
@@ -106,6 +106,7 @@ class BusyStage(Stage):
     async def stop(self) -> None:
         await super().stop()
         await self._stack.aclose()
+        sweep()
 
     def database(self, program: str) -> Path:
         name = {"hub": "hub", "edge-exit": "exit", "edge-entrance": "entrance"}[program]

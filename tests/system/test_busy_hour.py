@@ -18,7 +18,7 @@ import pytest
 from tests.system.busy_faults import Fault
 from tests.system.busy_hour import Options, Played, run
 from tests.system.playing import leftovers
-from tests.system.wall_clock import WallClock
+from tests.system.wall_clock import MEMORY, WallClock, sweep
 
 pytestmark = [pytest.mark.system, pytest.mark.row("C1"), pytest.mark.row("C9"), pytest.mark.row("C11")]
 
@@ -127,3 +127,5 @@ for _ in sys.stdin:
     finally:
         process.stdin.close()
         await process.wait()
+        sweep()
+    assert not list(MEMORY.glob(f"*faketime_*_{process.pid}"))

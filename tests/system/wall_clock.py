@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 PLACES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1")
+MEMORY = Path("/dev/shm")
 LOOKS_EVERY_S = 1
 """How often libfaketime looks at the file."""
 
@@ -38,6 +39,15 @@ class WallClock:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "NO_FAKE_STAT": "1",
         }
+
+
+def sweep() -> None:
+    """Take away what libfaketime left in memory: it shares a page and a semaphore with each program's children, under the
+    number of the program, and a program that was killed takes neither with it."""
+    for file in (*MEMORY.glob("faketime_shm_*"), *MEMORY.glob("sem.faketime_sem_*")):
+        number = file.name.rpartition("_")[2]
+        if number.isdigit() and not Path("/proc", number).exists():
+            file.unlink(missing_ok=True)
 
 
 def library() -> Path:
