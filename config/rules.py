@@ -124,6 +124,10 @@ class LaneMessages(Section):
     thanks_electronic: Words
     already_printed: Words
     already_used: Words
+    in_use: Words = Words(
+        ja="このコードは別のレーンで処理中です。少し待って、もう一度かざしてください。",
+        en="Another lane is serving this code. Please wait a moment and hold it up again.",
+    )
     unknown_sale: Words
     expired: Words
     not_valid: Words

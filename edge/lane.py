@@ -53,6 +53,7 @@ from edge.lane_types import (
     FireAlarm,
     GateRefused,
     GateTook,
+    HeldUpElsewhere,
     HoldCode,
     Ignored,
     KnowCode,
@@ -95,7 +96,10 @@ def step(lane: Lane, event: Event, now: float, policy: LanePolicy) -> Next:
         case NobodyPassed():
             return _nobody(lane, event, now, policy)
         case AnotherCode():
-            return _another(lane)
+            return _another(lane, "somebody else stands there now")
+        case HeldUpElsewhere():
+            hers = lane.code == event.code and not lane.doubt  # else one code might open two gates
+            return _another(lane, "she is at another lane") if hers else (lane, ())
         case CodeUsed():
             return _gone(lane) if lane.code == event.code else (lane, ())
         case FireAlarm():
@@ -121,7 +125,7 @@ def resume(lane: Lane, now: float, policy: LanePolicy, away_s: float | None = 0.
         case Phase.SHOWING:
             return replace(lane, deadline=now + policy.show_s), ()
         case Phase.OPENING:
-            return replace(lane, deadline=now + policy.gate_patience_s), (Open(lane.command, lane.open_s),)
+            return replace(lane, deadline=now + policy.gate_patience_s, doubt=True), (Open(lane.command, lane.open_s),)
         case Phase.OPEN:
             return replace(lane, deadline=now + lane.open_s + policy.open_grace_s), ()
         case _:
@@ -235,7 +239,7 @@ def _gate_took(lane: Lane, event: GateTook, now: float, policy: LanePolicy) -> N
 def _gate_refused(lane: Lane, event: GateRefused) -> Next:
     if lane.phase is not Phase.OPENING or event.command != lane.command:
         return lane, (Ignored("gate_answer_of_another_time"),)
-    lane = replace(lane, trouble=True)
+    lane = replace(lane, trouble=True, doubt=lane.doubt or event.doubt)
     if event.dealt_with:
         lane = replace(lane, command=event.dealt_with % MAX_COMMAND + 1)
     return lane, (Open(lane.command, lane.open_s),)  # the caller waits before it repeats; `deadline` ends it
@@ -267,10 +271,11 @@ def _gone(lane: Lane, *actions: Action) -> Next:
     return after, (*actions, *told, passage(lane, "not_passed", detail="its holder left by an earlier opening"))
 
 
-def _another(lane: Lane) -> Next:
+def _another(lane: Lane, why: str) -> Next:
+    """Only a gate that does not open is given up for it: at one that works it is a picture of the code that somebody else has."""
     if lane.phase is not Phase.OPENING or not lane.trouble:
         return lane, (Ignored("scans_while_busy"),)
-    return let_go(lane, "somebody else stands there now")
+    return let_go(lane, why)
 
 
 def _unheard_of(lane: Lane, command: int | None) -> Ended | None:

@@ -33,12 +33,14 @@ Take = Callable[[CodeAccepted, Tx, float], None]
 
 
 class LaneEntry:
-    """Of one lane. `take` gets what is accepted, in the transaction that tells the hub of it."""
+    """Of one lane. `take` gets what is accepted, in the transaction that tells the hub of it; `elsewhere` a code that another
+    lane of this agent is busy with, and whose holder is here now."""
 
     def __init__(self, lane: str, node: Node, store: EdgeStore, keys: Keyring, refusals: LaneRefusals,
-                 counters: Counter[str], decide_s: float, take: Take) -> None:  # fmt: skip
+                 counters: Counter[str], decide_s: float, take: Take, elsewhere: Callable[[str], None]) -> None:  # fmt: skip
         self._lane, self._node, self._store, self._keys = lane, node, store, keys
         self._refusals, self._counters, self._decide_s, self._take = refusals, counters, decide_s, take
+        self._elsewhere = elsewhere
         self._allowance, self._allowance_at = NUMBERS_BURST, 0.0
 
     def read(self, text: str, by: By, t: float) -> None:
@@ -64,7 +66,11 @@ class LaneEntry:
             self._refusals.refuse(error.reason, str(error), error.claims, by)
             return
         if self._store.is_used(claims.code_id):
-            self._refusals.refuse("already_used", "this code was used at a lane of this agent", claims, by)
+            if self._store.is_passed(claims.code_id):
+                self._refusals.refuse("already_used", "this code was used at a lane of this agent", claims, by)
+            else:
+                self._refusals.refuse("in_use", "another lane of this agent has it", claims, by)
+                self._elsewhere(claims.code_id)
             return
         with self._node.transaction() as tx:
             self._store.use(claims.code_id, claims.expires, tx.utc)
@@ -85,7 +91,8 @@ class LaneEntry:
             self._refusals.refuse("mistyped", "too many numbers in a short time", None, by)
             return
         if self._store.is_used(number_as_code(digits)):
-            self._refusals.refuse("already_used", "this number was used at a lane of this agent", None, by)
+            passed = self._store.is_passed(number_as_code(digits))
+            self._refusals.refuse("already_used" if passed else "in_use", "known at a lane of this agent", None, by)
             return
         if self._node.engine.is_behind(self._decide_s):
             self._refusals.refuse("digits_offline", "the hub is away, and only it knows numbers", None, by)

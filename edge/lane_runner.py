@@ -68,7 +68,8 @@ class LaneRunner(LaneInbox):
         self._node, self._store, self._keys, self._devices = node, store, keys, devices
         self._work = LaneWork(devices, self.put, self._print_sent, self._wants_open, spawn)
         refusals = LaneRefusals(self.id, node, self.counters, lambda refused: self.watch(refused))
-        self._entry = LaneEntry(self.id, node, store, keys, refusals, self.counters, self.policy.decide_s, self._apply)
+        self._entry = LaneEntry(self.id, node, store, keys, refusals, self.counters, self.policy.decide_s, self._apply,
+                                lambda code: self._tell_others(core.HeldUpElsewhere(code)))  # fmt: skip
         self.desk = LaneDesk(
             self.id, store, lane_calls.CallPolicy(trouble_s=settings.trouble_s, call_s=settings.call_s), self.counters
         )
@@ -312,7 +313,7 @@ class LaneRunner(LaneInbox):
                 case core.HoldCode():
                     self._store.hold(action.code, action.held)
                     if action.held:
-                        tx.after_commit(lambda code=action.code: self._tell_others(code))  # type: ignore[misc]
+                        tx.after_commit(lambda code=action.code: self._tell_others(core.CodeUsed(code)))  # type: ignore[misc]
                 case core.Ignored():
                     tx.after_commit(lambda what=action.what: self._count(what))  # type: ignore[misc]
                 case core.KnowCode():
@@ -334,9 +335,9 @@ class LaneRunner(LaneInbox):
     def _restore(self, before: core.Lane) -> None:
         self.lane = before
 
-    def _tell_others(self, code: str) -> None:
+    def _tell_others(self, what: core.Event) -> None:
         for lane in self.others():
-            lane.put(core.CodeUsed(code))
+            lane.put(what)
 
     def _count(self, what: str) -> None:
         self.counters[what] += 1

@@ -94,6 +94,8 @@ class Lane:
     reopened: int = 0
     trouble: bool = False
     """The gate has refused the command or was not reached, or cut a passage off, in this transaction."""
+    doubt: bool = False
+    """The gate may have taken a command all the same."""
     gone: bool = False
     """She was seen last too long ago: nothing opens for her but her code, held up again."""
     offline: bool = False
@@ -176,6 +178,8 @@ class GateRefused:
     command: int
     detail: str
     dealt_with: int = 0
+    doubt: bool = False
+    """The command may have reached it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +211,13 @@ class AnotherCode:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldUpElsewhere:
+    """The code was read at another lane of the same agent: she stands there now, or somebody who has a picture of it."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class FireAlarm:
     pass
 
@@ -221,6 +232,7 @@ Event = (
     | CodeAccepted
     | CodeUsed
     | Decided
+    | HeldUpElsewhere
     | PrintSent
     | PrintEnded
     | ReadFromDisplay

@@ -128,7 +128,7 @@ class LaneWork:
     # --- the gate
 
     async def _open(self, command: int, seconds: float) -> None:
-        dealt_with = 0
+        dealt_with, doubt = 0, True
         await self._first_reading()
         if not self._wants_open(command):
             return
@@ -144,12 +144,13 @@ class LaneWork:
                 self._put(GateTook(command))
                 return
             detail = result.reason
-            dealt_with = self._devices.dealt_with(command) if result.outcome == "refused" else 0
+            doubt = result.outcome != "refused"
+            dealt_with = 0 if doubt else self._devices.dealt_with(command)
         if self._warned != command:  # once per command, not once per try
             self._warned = command
             log.warning("the gate does not open", command=command, reason=detail)
         await asyncio.sleep(AGAIN_S)
-        self._put(GateRefused(command, detail, dealt_with))
+        self._put(GateRefused(command, detail, dealt_with, doubt))
 
     async def _first_reading(self) -> None:
         """Who left while this program was down is told by the first reading, and for her nothing is to be opened any more."""

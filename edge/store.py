@@ -111,6 +111,11 @@ class EdgeStore:
             (lane, lane_calls.to_json(calls)),
         )
 
+    def is_passed(self, code: str) -> bool:
+        """Somebody has passed with it; else, if it is used, a transaction has it."""
+        found = self._db.execute("SELECT held FROM used_code WHERE code = ?", (code,)).fetchone()
+        return found is not None and found[0] == PASSED
+
     def is_used(self, code: str) -> bool:
         return self._db.execute("SELECT 1 FROM used_code WHERE code = ? AND held", (code,)).fetchone() is not None
 

@@ -72,7 +72,8 @@ def _rank(messages: MessagesFile, customer: Customer, up: NextRank, currency: st
 def refused(messages: MessagesFile, customer: Customer | None, reason: str) -> Bilingual:
     """Why the gate stays closed, and what to do."""
     texts = messages.lane
-    words = {"already_used": texts.already_used, "unknown_sale": texts.unknown_sale, "expired": texts.expired}
+    words = {"already_used": texts.already_used, "in_use": texts.in_use, "unknown_sale": texts.unknown_sale,
+             "expired": texts.expired}  # fmt: skip
     return _fill(messages, customer, words.get(reason, texts.not_valid), ("", ""))
 
 

@@ -115,9 +115,9 @@ class Scans:
         sales.add_code(tx.db, claims.code_id, claims.sale, times.text(claims.issued), times.text(claims.expires))
         code = sales.code(tx.db, claims.code_id)
         assert code is not None
-        if (why := self._not_free(tx, code, asked.lane)) is not None:
-            count(tx, self._counters, "scans_already_used")
-            self._refuse(tx, asked, "already_used", why)
+        if (taken := self._not_free(tx, code, asked.lane)) is not None:
+            count(tx, self._counters, f"scans_{taken[0]}")
+            self._refuse(tx, asked, *taken)
         elif asked.sale is None and self._settings.exit_code.unknown_sale == "refuse":
             count(tx, self._counters, "scans_unknown_sale")
             # A lane that was alone has let her through.
@@ -126,16 +126,17 @@ class Scans:
         else:
             self._open(tx, asked, code)
 
-    def _not_free(self, tx: Tx, code: CodeRow, lane: tuple[str, str]) -> str | None:
-        """Why the code can't be used now; None: it can. A former scan that is over or given up is released."""
+    def _not_free(self, tx: Tx, code: CodeRow, lane: tuple[str, str]) -> tuple[str, str] | None:
+        """Why the code can't be used now, as a reason and in words; None: it can. A former scan that is over or given up is
+        released."""
         if code.used is not None:
-            return f"used at {code.used} by scan {code.scan}"
+            return "already_used", f"used at {code.used} by scan {code.scan}"
         holder = lanes.scan(tx.db, code.scan) if code.scan else None
         if holder is None or holder.ended is not None:
             return None
         busy = tx.utc - times.time(holder.decided) < timedelta(seconds=self._settings.lane.busy_s)
         if busy and (holder.agent, holder.lane) != lane:
-            return f"scan {holder.scan} at {holder.agent}/{holder.lane} holds it and has not ended"
+            return "in_use", f"scan {holder.scan} at {holder.agent}/{holder.lane} holds it and has not ended"
         self._passages.release(tx, holder, "superseded", "another scan of the same code", holder.scan)
         return None
 

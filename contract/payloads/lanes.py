@@ -42,10 +42,11 @@ class LaneRefused(Payload):
         "not_yet_valid",
         "wrong_store",
         "already_used",
+        "in_use",
         "mistyped",
         "digits_offline",
     ]
-    """`mistyped`: the number's check digit is wrong. `digits_offline`: the hub is away, and only it knows numbers."""
+    """`in_use`: another lane serves it just now. `mistyped`: the number's check digit is wrong. `digits_offline`: the hub is away, and only it knows numbers."""
     detail: Text = ""
     by: By = "qr"
     code_id: Id | None = None
@@ -98,7 +99,15 @@ class LaneDecision(Payload):
     scan: MessageId
     outcome: Literal["open", "refuse"]
     reason: Literal[
-        "ok", "already_used", "unknown_sale", "expired", "wrong_store", "bad_signature", "malformed", "unknown_digits"
+        "ok",
+        "already_used",
+        "in_use",
+        "unknown_sale",
+        "expired",
+        "wrong_store",
+        "bad_signature",
+        "malformed",
+        "unknown_digits",
     ] = "ok"
     incentive: Incentive | None = None
     code_id: Id | None = None

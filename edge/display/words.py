@@ -66,6 +66,8 @@ REFUSALS = {
     "not_yet_valid": _CLERK_CHECKS,
     "wrong_store": _say("ほかの店舗のコードです。この店舗でのお支払いのコードをかざしてください。",
                         "This code is of another store. Hold the code of your payment here."),
+    "in_use": _say("このコードは別のレーンで処理中です。少し待って、もう一度かざしてください。",
+                   "Another lane is serving this code. Please wait a moment and hold it up again."),
     "already_used": _say("このコードは使用済みです。係員をお呼びください。",
                          "This code has been used. Please see a clerk."),
     "mistyped": _WRONG_NUMBER,

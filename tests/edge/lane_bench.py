@@ -128,6 +128,14 @@ class Bench:
         await asyncio.gather(*self.tasks, return_exceptions=True)
         self.journal.close()
 
+    def another_lane(self, name: str) -> LaneRunner:
+        """Of the same agent."""
+        settings = self.settings.model_copy(update={"id": name})
+        made = LaneRunner(settings, self.node, self.store, Keyring(STORE, KEYS), PlayedDevices(), self.spawn)  # type: ignore[arg-type]
+        self.runner.others, made.others = (lambda: [made]), (lambda: [self.runner])
+        self.spawn(made.run(), f"lane {name}")
+        return made
+
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> object:
         task = asyncio.get_running_loop().create_task(work, name=name)
         self.tasks.add(task)

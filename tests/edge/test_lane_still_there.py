@@ -23,6 +23,7 @@ from edge.lane_types import (
     FindOut,
     GateRefused,
     GateTook,
+    HeldUpElsewhere,
     HoldCode,
     Ignored,
     Lane,
@@ -103,6 +104,24 @@ def test_if_the_gate_had_taken_the_command_all_the_same_her_code_is_used_when_th
     _, actions = step(lane, Passed("exit", 7), 3.0, POLICY)
     assert [told.detail for told in said(actions, LanePassage)] == ["told late"]
     assert HoldCode(CODE, held=True) in actions
+
+
+def test_her_code_read_at_another_lane_says_where_she_is() -> None:
+    assert is_let_go(*step(in_trouble(), HeldUpElsewhere(CODE), 2.0, POLICY))
+    assert step(in_trouble(), HeldUpElsewhere("another"), 2.0, POLICY) == (in_trouble(), ())
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_a_picture_of_her_code_at_another_lane_takes_nothing_from_her(phase: Phase) -> None:
+    assert step(in_phase(phase), HeldUpElsewhere(CODE), 2.0, POLICY)[0] == in_phase(phase)
+
+
+def test_one_code_never_opens_two_gates_because_the_first_was_in_doubt() -> None:
+    lane, _ = step(in_phase(Phase.OPENING), GateRefused(7, "no answer", doubt=True), 1.0, POLICY)
+    lane, _ = step(lane, GateRefused(7, "the gate is offline"), 1.5, POLICY)
+    assert step(lane, HeldUpElsewhere(CODE), 2.0, POLICY) == (lane, ())
+    again, _ = resume(in_phase(Phase.OPENING), 0.0, POLICY)
+    assert step(again, HeldUpElsewhere(CODE), 2.0, POLICY) == (again, ())
 
 
 # --- after a start
@@ -207,6 +226,19 @@ async def test_a_lane_whose_board_was_dark_asks_for_the_code_again(tmp_path: Pat
         await bench.until(lambda: bench.phase is Phase.IDLE)
         assert bench.devices.opened == [command]
         await bench.accepted(text)
+
+
+async def test_at_another_lane_of_the_agent_she_is_told_to_wait_a_moment_and_then_it_opens(tmp_path: Path) -> None:
+    """The gate of her lane is at fault; she goes to the next one, which may not say that her code was used."""
+    text = exit_code()
+    async with Bench(tmp_path, printer=None) as bench:
+        await waits_for_the_gate(bench, text)
+        second = bench.another_lane("2")
+        second.on_scan(scan(text))
+        await bench.until(lambda: second.counters["refused_in_use"] == 1 and bench.phase is Phase.IDLE)
+        second.on_scan(scan(text))
+        await bench.until(lambda: second.lane.phase is Phase.DECIDING)
+        assert bench.names() == ["scan", "refused", "passage", "scan"]
 
 
 def test_a_stored_lane_keeps_what_is_known_of_who_stands_there() -> None:

@@ -137,7 +137,7 @@ def test_two_lanes_cannot_use_one_code_at_a_time(store):
     code = store.sell().exit_code
     store.scan(code)
     (second,) = store.scan(code, id="scan-2", lane="2")
-    assert second.data.reason == "already_used"
+    assert second.data.reason == "in_use"
     # The first lane never reports its end: after busy_s the code is free.
     store.later(seconds=121)
     third, *_ = store.scan(code, id="scan-3", lane="2")  # what a person waits for goes first

@@ -67,7 +67,7 @@ def test_number_and_code_are_one_and_open_once(store: Store) -> None:
     assert typed(store, digits).outcome == "open"
     (decision,) = [m.data for m in store.scan(text, code_id=code.code, id="scan-2", lane="2")
                    if m.channel.name == "lane_decision"]  # fmt: skip
-    assert (decision.outcome, decision.reason) == ("refuse", "already_used")
+    assert (decision.outcome, decision.reason) == ("refuse", "in_use")
 
 
 def test_a_number_that_is_nobodys_is_refused_with_a_sentence_and_a_trace(store: Store) -> None:
