@@ -156,16 +156,20 @@ class Processes:
     @staticmethod
     async def _end(running: list[asyncio.subprocess.Process]) -> None:
         for process in running:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
+            _signal(process, signal.SIGTERM)
         waits = [asyncio.create_task(process.wait()) for process in running]
         if waits:
             _, late = await asyncio.wait(waits, timeout=STOP_S)
             for process in running:
-                if process.returncode is None:
-                    with contextlib.suppress(ProcessLookupError):
-                        process.kill()
+                _signal(process, signal.SIGKILL)
             await asyncio.gather(*late)
+
+
+def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """`Popen.send_signal` would look whether it has ended, and take its exit code away from asyncio, which complains of that."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
 
 
 async def listening(host: str, port: int, timeout_s: float = 10.0) -> None:
