@@ -16,7 +16,7 @@ from hub.rules.condition import Condition, Value
 from hub.rules.granting import decide
 from hub.rules.incentives import Incentives, Out
 from hub.rules.policy import PURCHASE, read_policy
-from tests.hub.test_granting import NAMES, NOW, RANKS, TOKYO, values
+from tests.hub.granting_rules import NAMES, NOW, RANKS, TOKYO, values
 
 pytestmark = [pytest.mark.row("B7"), pytest.mark.row("B8")]
 DOCS = Path(__file__).parents[2] / "docs"

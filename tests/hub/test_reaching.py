@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from config.incentives import IncentiveRule
 from hub.rules.incentives import Out
 from hub.rules.reaching import least_amount
-from tests.hub.test_granting import compiled, nothing_is_out, outcome, rule, values
+from tests.hub.granting_rules import compiled, nothing_is_out, outcome, rule, values
 
 pytestmark = pytest.mark.row("B3")
 MOST = 60
