@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
-from devices.errors import DeviceOffline
-from devices.pulse import Pulse
+from devices.listener import Listener
 from devices.reader_frames import Framing, ReaderFramer, RepeatFilter, Scan
-from devices.serial_port import SerialPort, keep_open
-from devices.status import DeviceStatus, PowerState
+from devices.status import DeviceStatus
 
 __all__ = ["QrReader", "ReaderSettings"]
-
-log = structlog.get_logger()
-
-#: How often half frames are looked for and changed counters told.
-TICK_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +27,7 @@ class ReaderSettings:
 
 
 class QrReader:
-    """`run()` for ever. `on_scan` per new code; `on_status` when the port comes or goes and when counters change.
-
-    A reader has no sign of life of its own on a plain serial line, so "online" means that its port is there.
-    """
+    """`run()` for ever. `on_scan` per new code; `on_status` when the port comes or goes and when counters change."""
 
     def __init__(
         self,
@@ -50,61 +36,26 @@ class QrReader:
         on_scan: Callable[[Scan], None],
         on_status: Callable[[DeviceStatus], None],
     ) -> None:
-        self.pulse = Pulse()
-        self._framer = ReaderFramer(settings.framing, strip_aim=settings.strip_aim)
         self._filter = RepeatFilter(settings.rearm_s)
         self._on_scan = on_scan
-        self._on_status = on_status
-        self._losses = 0
-        self._told: DeviceStatus | None = None
-        self._port = SerialPort(
+        self._line = Listener(
+            "reader",
             path,
+            ReaderFramer(settings.framing, strip_aim=settings.strip_aim),
+            self._scan,
+            on_status,
+            counted=lambda: {"repeats": self._filter.repeats},
             baud=settings.baud,
             bytesize=settings.bytesize,
             parity=settings.parity,
             stopbits=settings.stopbits,
-            on_bytes=self._bytes,
-            on_lost=self._lost,
         )
+        self.pulse = self._line.pulse
 
     async def run(self) -> None:
         """Read for ever; cancel to end."""
-        async with asyncio.TaskGroup() as group:
-            kept = keep_open(self._port, on_up=self._up, on_down=self._down, on_round=lambda: self.pulse.beat("port"))
-            group.create_task(kept, name="reader port")
-            group.create_task(self._tick(), name="reader tick")
+        await self._line.run()
 
-    async def _tick(self) -> None:
-        while True:
-            self.pulse.beat("tick")
-            await asyncio.sleep(TICK_S)
-            self._framer.tick(time.monotonic())
-            if self._told is not None:
-                self._tell(self._told.power, self._told.reason)
-
-    def _up(self) -> None:
-        self._tell(PowerState.ONLINE)
-
-    def _down(self, error: DeviceOffline) -> None:
-        self._tell(PowerState.OFF_OFFLINE, str(error))
-
-    def _lost(self, error: DeviceOffline) -> None:
-        self._losses += 1
-        self._framer.reset()
-        self._down(error)
-
-    def _bytes(self, data: bytes) -> None:
-        for scan in self._framer.feed(data, time.monotonic()):
-            if not self._filter.is_new(scan):
-                continue
-            try:
-                self._on_scan(scan)
-            except Exception:  # whatever the application does, the next code must still be read
-                log.exception("a scan was not handled", path=self._port.path)
-
-    def _tell(self, power: PowerState, reason: str = "") -> None:
-        counters = {**self._framer.counters, "repeats": self._filter.repeats, "port_losses": self._losses}
-        status = DeviceStatus(power, reason=reason, counters=counters)
-        if status != self._told:
-            self._told = status
-            self._on_status(status)
+    def _scan(self, scan: Scan) -> None:
+        if self._filter.is_new(scan):
+            self._on_scan(scan)
