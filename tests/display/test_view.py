@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from dataclasses import replace
 from typing import Any, get_args
@@ -11,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.display_settings import DisplaySettings
 from contract.payloads import LaneDecision, LaneRefused
 from edge.display import words
 from edge.display.memory import Memory, remember
@@ -19,36 +17,10 @@ from edge.display.view import Call, Devices, Screen, Tone, view
 from edge.lane_refusals import Refused
 from edge.lane_types import Lane, Phase
 from tests.display.customers import CODE_TEXT, GIFT, PERSONAL, RANK, THANKS, WAYS, Play
+from tests.display.seen import CALLS, DEVICES, ENDS, SETTINGS, kinds, seen, texts
 from tests.edge.lane_ways import incentive
 
 pytestmark = pytest.mark.row("B10")
-
-SETTINGS, WELL = DisplaySettings(port=0), Devices()
-CALLS = [None, *(Call(reason, state) for reason in ("help", "gate", "no_decision", "stuck")
-                 for state in ("called", "coming", "nobody"))]  # fmt: skip
-DEVICES = [
-    Devices(reader, gate, fire, disk, hub)
-    for reader, gate in itertools.product((True, False, None), repeat=2)
-    for fire, disk, hub in itertools.product((True, False), repeat=3)
-]
-ENDS = {"idle": "waiting", "deciding": "reading", "printing": "printing", "showing": "coupon", "opening": "opening",
-        "opening, printed": "opening", "open": "pass", "open, printed": "pass", "open, read": "pass", "passed": "waiting",
-        "nobody passed": "waiting", "cut off": "waiting", "refused": "refused", "gate fault": "waiting"}  # fmt: skip
-
-
-def seen(
-    play: Play, devices: Devices = WELL, call: Call | None = None, minute: int = 0, typed: int = 0, **settings: Any
-) -> Any:
-    wanted = SETTINGS.model_copy(update=settings)
-    return view(play.lane, play.memory, devices, call, wanted, play.at, minute, typed)
-
-
-def kinds(shown: dict[str, Any]) -> list[str]:
-    return [line["kind"] for line in shown["lines"]]
-
-
-def texts(shown: dict[str, Any]) -> list[dict[str, str]]:
-    return [shown["head"], *(line["text"] for line in shown["lines"])]
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
@@ -297,69 +269,6 @@ def test_thanks_where_nothing_opens() -> None:
     shown = seen(play)
     assert (shown["screen"], shown["head"]) == ("thanks", THANKS.model_dump())
     assert seen(play.after(6))["screen"] == "waiting"
-
-
-# --- sound
-
-
-def sounds(shown: dict[str, Any]) -> tuple[str, int]:
-    return shown["sound"]["id"], len(shown["sound"]["say"])
-
-
-def test_the_same_screen_of_the_same_customer_is_the_same_sound() -> None:
-    play = Play().scanned()
-    first = seen(play)["sound"]["id"]
-    assert seen(play.after(1))["sound"]["id"] == first
-    play.decided(give="display")
-    showing = seen(play)["sound"]["id"]
-    assert showing != first
-    assert seen(play.after(5))["sound"]["id"] == showing  # while seconds count down
-    play.read().opened().passed().scanned("agent-x.e.2")
-    assert seen(play)["sound"]["id"] not in (first, showing)
-
-
-@pytest.mark.parametrize(("sound", "tone", "said"), [("speech", "pass", 2), ("tones", "pass", 0), ("off", "", 0)])
-def test_as_much_sound_as_is_set(sound: str, tone: str, said: int) -> None:
-    shown = seen(WAYS["open"](Play()), sound=sound)
-    assert (shown["sound"]["tone"], len(shown["sound"]["say"])) == (tone, said)
-
-
-def test_the_name_is_shown_but_not_spoken_if_so_set() -> None:
-    shown = seen(WAYS["open"](Play()), say_name=False)
-    assert shown["lines"][0]["text"] == THANKS.model_dump()
-    assert shown["sound"]["say"][0] == words.THANKS.model_dump()
-
-
-@pytest.mark.parametrize(
-    ("hours", "minute", "volume"),
-    [
-        ("21:00-09:30", 20 * 60 + 59, 80),
-        ("21:00-09:30", 21 * 60, 10),
-        ("21:00-09:30", 0, 10),
-        ("21:00-09:30", 9 * 60 + 29, 10),
-        ("21:00-09:30", 9 * 60 + 30, 80),
-        ("12:00-13:00", 12 * 60, 10),
-        ("12:00-13:00", 13 * 60, 80),
-        ("12:00-12:00", 12 * 60, 80),
-    ],
-)
-def test_quiet_hours(hours: str, minute: int, volume: int) -> None:
-    shown = seen(WAYS["open"](Play()), minute=minute, quiet=(hours,), quiet_volume=10)
-    assert shown["sound"]["volume"] == volume
-
-
-@pytest.mark.parametrize("languages", [("ja",), ("en",), ("en", "ja")])
-def test_languages_as_set_in_their_order(languages: tuple[str, ...]) -> None:
-    shown = seen(WAYS["open"](Play()), languages=languages)
-    assert all(tuple(text) == languages for text in [*texts(shown), *shown["sound"]["say"]])
-
-
-@pytest.mark.parametrize("bad", ["25:00-26:00", "9:00-10:00", "09:00", "09:60-10:00"])
-def test_hours_that_are_none(bad: str) -> None:
-    with pytest.raises(ValueError, match="quiet"):
-        DisplaySettings(quiet=(bad,))
-    with pytest.raises(ValueError, match="twice"):
-        DisplaySettings(languages=("ja", "ja"))
 
 
 # --- at random

@@ -19,7 +19,7 @@ from tests.pages.member_fixtures import address, context, hub, own
 from tests.pages.member_terminal import joined, read_code, shoot, store_in
 from tests.pages.shop_window import phone, spied, until
 from tests.shopping.conftest import BAG, COLA, MUG
-from tests.shopping.test_cart_api import SECRET, PosServer
+from tests.shopping.shopping_phone import SECRET, PosServer
 
 __all__ = ["address", "context", "hub", "own"]
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

@@ -13,7 +13,7 @@ from hub.shopping.cart import CartRefused
 from hub.shopping.carts import Command
 from tests.hub.conftest import Store
 from tests.shopping.conftest import BAG, BREAD, COLA, MUG
-from tests.shopping.test_payments import with_provider
+from tests.shopping.paying import with_provider
 
 pytestmark = [pytest.mark.row("B1", "B2"), pytest.mark.usefixtures("products")]
 HER = "C0001"

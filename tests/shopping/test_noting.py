@@ -13,7 +13,7 @@ from hub.explain import as_dict, explain_from
 from hub.shopping.signing import signed
 from tests.hub.conftest import HANAKO, Store
 from tests.members.conftest import serving
-from tests.shopping.test_payments import Till
+from tests.shopping.paying import Till
 
 pytestmark = [pytest.mark.row("C7"), pytest.mark.row("B4"), pytest.mark.usefixtures("products")]
 SECRET = "0123456789abcdef0123456789abcdef"

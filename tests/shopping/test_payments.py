@@ -7,71 +7,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from config.shopping_settings import PaymentSettings
 from contract import exit_code
 from hub.sale_shapes import Tender
 from hub.shopping.cart import CartRefused
-from hub.shopping.carts import Command
 from hub.shopping.payments import PaymentRefused
-from hub.shopping.signing import CallRefused, checked, signed
 from tests.hub.conftest import Store
 from tests.shopping.conftest import BREAD, COLA
+from tests.shopping.paying import HER, Till, refused, till, with_provider
 
+__all__ = ["till"]
 pytestmark = [pytest.mark.row("B4"), pytest.mark.usefixtures("products")]
-HER = "C0001"
-
-
-def with_provider(store: Store) -> None:
-    shopping = store.settings.shopping.model_copy(
-        update={"payment": PaymentSettings(provider="simulated", method="app")}
-    )
-    changed = store.settings.model_copy(update={"shopping": shopping})
-    store.hub.payments._settings = store.hub.carts._settings = changed
-
-
-class Till:
-    """A terminal and its provider."""
-
-    def __init__(self, store: Store) -> None:
-        with_provider(store)
-        self.store, self.made = store, 0
-
-    def add(self, code: str = COLA, quantity: int = 1):
-        self.made += 1
-        with self.store.engine.transaction() as tx:
-            return self.store.hub.carts.take(tx, HER, Command(f"a-{self.made}", "add", None, code, quantity))
-
-    def state(self):
-        with self.store.engine.transaction() as tx:
-            return self.store.hub.carts.state(tx, HER)
-
-    def pay(self, id: str = "", cart: str = "", revision: int = 0):
-        self.made += 1
-        state = self.state()
-        with self.store.engine.transaction() as tx:
-            return self.store.hub.payments.begin(
-                tx, HER, id or f"p-{self.made}", cart or state.cart, revision or state.revision
-            )
-
-    def confirm(self, payment: str, amount: int, currency: str = "JPY", tenders: tuple[Tender, ...] = ()):
-        with self.store.engine.transaction() as tx:
-            return self.store.hub.payments.confirm(tx, payment, amount, currency, tenders)
-
-    def cancel(self, payment: str) -> bool:
-        with self.store.engine.transaction() as tx:
-            return self.store.hub.payments.cancel(tx, HER, payment)
-
-    def sales(self) -> list[tuple]:
-        return self.store.all("SELECT sale, customer, amount_minor, paid_on FROM sale")
-
-
-@pytest.fixture
-def till(store: Store) -> Till:
-    return Till(store)
-
-
-def refused(kind: str, of: type = PaymentRefused):
-    return pytest.raises(of, check=lambda error: error.kind == kind)
 
 
 @pytest.mark.row("B1", "B5", "B11")
@@ -258,45 +203,6 @@ def test_who_steps_back_may_show_her_code_again(till: Till, store: Store) -> Non
     store.scan(text, sale=sale)
     store.passage("not_passed")
     assert till.state().exit_code == "ready"
-
-
-# --- signed calls
-
-
-def headers(**changes: str) -> dict[str, str]:
-    return {**signed("s" * 32, "POST", "/p", b"{}", now_s=1000, nonce="n" * 16), **changes}
-
-
-def test_a_signed_call_is_taken() -> None:
-    assert checked("s" * 32, "POST", "/p", b"{}", headers(), now_s=1200, skew_s=300) == "n" * 16
-
-
-@pytest.mark.parametrize(
-    ("change", "kind"),
-    [
-        ({"body": b"{ }"}, "bad_signature"),
-        ({"path": "/q"}, "bad_signature"),
-        ({"method": "PUT"}, "bad_signature"),
-        ({"secret": "t" * 32}, "bad_signature"),
-        ({"headers": headers(**{"instore-timestamp": "1001"})}, "bad_signature"),
-        ({"headers": headers(**{"instore-nonce": "m" * 16})}, "bad_signature"),
-        ({"headers": headers(**{"instore-signature": "0" * 64})}, "bad_signature"),
-        ({"headers": headers(**{"instore-signature": "é"})}, "bad_signature"),
-        ({"headers": headers(**{"instore-signature": ""})}, "unsigned"),
-        ({"headers": headers(**{"instore-timestamp": "soon"})}, "unsigned"),
-        ({"headers": headers(**{"instore-timestamp": "-1"})}, "unsigned"),
-        ({"headers": headers(**{"instore-nonce": "short"})}, "unsigned"),
-        ({"headers": {}}, "unsigned"),
-        ({"secret": ""}, "unsigned"),
-        ({"now_s": 1301.0}, "clock"),
-        ({"now_s": 699.0}, "clock"),
-    ],
-)
-def test_any_other_call_is_refused(change: dict, kind: str) -> None:
-    call = {"secret": "s" * 32, "method": "POST", "path": "/p", "body": b"{}", "headers": headers(), "now_s": 1000.0}
-    with pytest.raises(CallRefused) as error:
-        checked(**{**call, **change}, skew_s=300)
-    assert error.value.kind == kind
 
 
 # --- whatever happens in whatever order

@@ -10,7 +10,7 @@ from hub.sale_shapes import SalePost
 from tests.hub.conftest import Store
 from tests.hub.test_grants import Exit, write
 from tests.shopping.conftest import BAG, BREAD, COLA, MUG, Phone
-from tests.shopping.test_payments import HER, Till
+from tests.shopping.paying import HER, Till
 
 pytestmark = [pytest.mark.row("B3", "B7"), pytest.mark.usefixtures("products")]
 TITLE = "title = { ja = '{amount}引き', en = '{amount} off' }\n"
