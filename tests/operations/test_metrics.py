@@ -127,7 +127,7 @@ async def test_whoever_asks_wrongly_or_never_ends_asking_harms_nobody(tmp_path: 
         held = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(CONNECTIONS_MAX)]
         for _, writer in held:
             writer.write(b"GET /met")
-        await until(lambda: len(server._open) == CONNECTIONS_MAX)
+        await until(lambda: server.connections == CONNECTIONS_MAX)
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         with pytest.raises(ConnectionResetError):
             assert await reader.read() == b""
