@@ -11,7 +11,8 @@ from simulation.people import Person
 from simulation.plan import Plan
 
 HABITS = {"steps_back": 0.1, "shows_twice": 0.15, "shows_forged": 0.03, "tries_again": 0.1, "is_followed": 0.03,
-          "posts_twice": 0.1, "lends_code": 0.1, "changes_lane": 0.2, "uses_till": 0.5, "types": 0.2}  # fmt: skip
+          "posts_twice": 0.1, "lends_code": 0.1, "changes_lane": 0.2, "uses_till": 0.5, "types": 0.2,
+          "near": 0.25, "dawdles": 0.06, "guesses": 0.04}  # fmt: skip
 
 
 def people(plan: Plan) -> list[Person]:

@@ -38,6 +38,7 @@ class LaneMachines:
         self.help: Callable[[], None] = lambda: None
         """Of the living agent: somebody presses the button."""
         self.keypad: Callable[[str], None] = lambda _digits: None
+        self.nfc: Callable[[str], None] = lambda _text: None
         self.reader_is: Callable[[bool], None] = lambda _there: None
         """Of the living agent: its reader was plugged in or out."""
         self.queue = asyncio.Lock()
@@ -46,7 +47,8 @@ class LaneMachines:
     def unplugged(self) -> None:
         """Its agent is dead."""
         self.reader = self.gate.driver = self.printer.driver = None
-        self.help, self.keypad, self.reader_is = lambda: None, lambda _digits: None, lambda _there: None
+        self.help, self.keypad, self.nfc = lambda: None, lambda _digits: None, lambda _text: None
+        self.reader_is = lambda _there: None
 
     def plug_reader(self, there: bool) -> None:
         self.reader_plugged = there
@@ -100,6 +102,7 @@ class SimDevices(LaneDevices):
         machines.reader = self._bytes_soon
         machines.help = lambda: self._process.soon(self.on_help)
         machines.keypad = lambda digits: self._process.soon(self._typed, digits)
+        machines.nfc = lambda text: self._process.soon(self._near, text, after_s=READ_S)
         machines.reader_is = lambda there: self._process.soon(self._reader_is, there)
         self._reader_is(machines.reader_plugged)
         async with asyncio.TaskGroup() as tasks:
@@ -109,6 +112,9 @@ class SimDevices(LaneDevices):
 
     def _bytes_soon(self, data: bytes) -> None:
         self._process.soon(self._bytes, data, after_s=READ_S)
+
+    def _near(self, text: str) -> None:
+        self.on_near(text, self._machines.loop.time())
 
     def _reader_is(self, there: bool) -> None:
         status = DeviceStatus(PowerState.ONLINE if there else PowerState.OFF_OFFLINE)

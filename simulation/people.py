@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from contract import exit_digits
 from devices.advert_frames import FrameKind
 from devices.beacon_settings import Advert
 from firmware_sim.beacons_rotating import Rotating
@@ -14,6 +15,7 @@ from hub.purchases import SalePost, SaleTaken
 from simulation import members
 from simulation.basket import STRANGER, Basket, redeem
 from simulation.lane import LaneMachines
+from simulation.stock import EXIT_CODE_S
 from simulation.terminal import Member, Phone
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 PATIENCE_S = 150.0
 """So long after the last fault, somebody with a good code must be out."""
 LOOK_S = 0.25
+GUESSES = 16
+OLD_S = EXIT_CODE_S + 130.0
+"""After so long a number is old: beside its life the leeway of 60 s, and what clocks may be wrong."""
 FORGED = "IS1:THIS IS NO CODE OF OURS"
 
 
@@ -62,6 +67,8 @@ class Shopper:
         self._code = ""
         self._sale = ""
         self._says = -1, ""
+        self._old = ""
+        """A number that holds no more."""
         self.phones = self._terminals()
         self._read: set[str] = set()
         """Coupons whose code her terminal has read."""
@@ -93,6 +100,8 @@ class Shopper:
         if tag is not None and person.customer is not None and self._was_heard():
             store.service.heard_undisturbed(person.customer)
         exit_code = await self._pay()
+        if "dawdles" in person.habits and self._basket is not None:
+            await self._dawdles(self._basket)
         machines = self._rng.choice(list(store.machines.values()))
         others = [other for other in store.machines.values() if other is not machines]
         if "lends_code" in person.habits and others:
@@ -218,8 +227,15 @@ class Shopper:
                 machines.present(FORGED)
                 await asyncio.sleep(2.0)
             code = await self._shown(code)
+            if "guesses" in habits:
+                habits.discard("guesses")
+                await self._guesses(machines)
+            if self._old:
+                await self._types_old(machines)
             if "types" in habits and self._basket is not None and rng.random() < 0.5:
                 await self._types(machines, self._basket)
+            elif "near" in habits:
+                machines.nfc(code)
             else:
                 machines.present(code)
             if "shows_twice" in habits:
@@ -250,6 +266,29 @@ class Shopper:
             machines.keypad(await basket.number(self._sale))
         except TimeoutError:
             await asyncio.sleep(1.0)
+
+    async def _guesses(self, machines: LaneMachines) -> None:
+        """Tries numbers that might be somebody's."""
+        for _ in range(GUESSES):
+            body = f"{self._rng.randrange(10 ** (exit_digits.DIGITS - 1)):0{exit_digits.DIGITS - 1}d}"
+            machines.keypad(body + exit_digits.check_digit(body))
+            await asyncio.sleep(0.4)
+
+    async def _types_old(self, machines: LaneMachines) -> None:
+        """The number that her terminal showed long ago."""
+        self._store.truth.old_numbers.add(self._old)
+        self._store.truth.counts["old numbers typed"] += 1
+        machines.keypad(self._old)
+        self._old = ""
+        await asyncio.sleep(self._rng.uniform(2.0, 5.0))
+
+    async def _dawdles(self, basket: Basket) -> None:
+        """Reads her number, and goes to the exit when it has become old."""
+        try:
+            self._old = await basket.number(self._sale)
+        except TimeoutError:
+            return
+        await asyncio.sleep(OLD_S)
 
     def _looks_at_display(self, machines: LaneMachines) -> None:
         """She holds her terminal's camera before a coupon's code that stands there, once."""

@@ -30,6 +30,8 @@ AGENT_LOST_S = 30.0
 """An agent that is lost for so long: the hub calls a clerk to its lanes."""
 APP_WAIT_S, GIVE_UP_S = 20, 360
 """A terminal has so long to keep a coupon before the next way is tried; a letter is given up after so long."""
+EXIT_CODE_S = 60
+"""An exit code that a terminal shows, and the number that stands for it, holds for so long."""
 PAYMENT_S = 60
 """A payment on the terminal is over after so long."""
 
@@ -49,7 +51,9 @@ def hub_parts() -> tuple[HubSettings, KeyRing, RunningPolicy]:
     (folder / "coupons.toml").write_text(tables.COUPONS, encoding="utf-8")
     (folder / "incentives.toml").write_text(tables.INCENTIVES, encoding="utf-8")
     with (folder / "hub.toml").open("a", encoding="utf-8") as more:
-        more.write(f'\n[shopping]\npayment_s = {PAYMENT_S}\n[shopping.payment]\nprovider = "simulated"\n')
+        more.write(
+            f'\n[shopping]\npayment_s = {PAYMENT_S}\nexit_code_s = {EXIT_CODE_S}\n[shopping.payment]\nprovider = "simulated"\n'
+        )
         more.write(f'[members.mail]\nhost = "mail.simulated"\nsender = "shop@mail.simulated"\nsecurity = "none"\n[push]\n'
                    f'contact = "mailto:shop@mail.simulated"\nservices = ["{members.PUSH_HOST}"]\n'
                    f"[giving]\napp_wait_s = {APP_WAIT_S}\ngive_up_hours = {GIVE_UP_S / 3600}\n")  # fmt: skip

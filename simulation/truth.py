@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge.lane_types import Lane, Phase
+from edge.lane_types import Lane, Phase, number_as_code
 from simulation.printer import Slip
 
 SLACK_S = 8.0
@@ -32,6 +32,9 @@ PHASE_MAX_S = {
 """The patience of `edge.lane_types.LanePolicy` in each phase, and a little; anew with each life of the agent."""
 HELD_S = 100.0
 """A code is held for at least so long by the lane where it was scanned (`lane.busy_s` of the hub is 120 s)."""
+LATELY_S, NUMBERS_MAX = 20.0, 11
+"""Five numbers at once, and one every four seconds."""
+NUMBER = number_as_code("")
 _CUT_OFF = 5
 
 Key = tuple[str, str, str, str]
@@ -85,6 +88,12 @@ class Truth:
         self.hub_knows: dict[str, float] = {}
         """By code: since when the hub has a passage with it."""
         self.scanned_at: dict[str, float] = {}
+        self.old_numbers: set[str] = set()
+        """Typed when they held no more."""
+        self._numbers: dict[str, str] = {}
+        """By scan: the number that was typed."""
+        self._typed: dict[tuple[str, str], list[float]] = {}
+        """By lane: when numbers were looked up lately, in this life of its agent."""
         self.lanes: dict[tuple[str, str], Lane] = {}
         self.busy_since: dict[tuple[str, str], float] = {}
         self._excused: dict[str, float] = {}
@@ -152,6 +161,8 @@ class Truth:
             )
         elif state.phase is Phase.DECIDING:
             self.scanned_at.setdefault(state.scan, self.now())
+            if state.code.startswith(NUMBER) and state.scan not in self._numbers:
+                self._looked_up(key, state)
         if state.phase is Phase.IDLE:
             self.busy_since.pop(key, None)
         elif before is None or (before.scan, before.phase, before.reopened) != (
@@ -160,6 +171,14 @@ class Truth:
             state.reopened,
         ):
             self.busy_since[key] = self.now()
+
+    def _looked_up(self, key: tuple[str, str], state: Lane) -> None:
+        """A lane asks for a number: nobody finds one by trying."""
+        self._numbers[state.scan] = state.code.removeprefix(NUMBER)
+        lately = [at for at in self._typed.get(key, []) if self.now() - at < LATELY_S]
+        self._typed[key] = [*lately, self.now()]
+        if len(lately) >= NUMBERS_MAX:
+            self.breaks("numbers are not tried out", f"{key} has looked up {len(lately) + 1} in {LATELY_S:.0f} s")
 
     def phase_at(self, machine: str) -> str:
         """What the lane at this machine is doing; "" before its agent has begun."""
@@ -182,6 +201,8 @@ class Truth:
 
     def excuse(self, program: str, until: float) -> None:
         """A program that is dead, was just started, is frozen or can't write: patience begins anew after that."""
+        for key in [key for key in self._typed if key[0] == program]:
+            del self._typed[key]
         before = self._excused.get(program, 0.0)
         self._excused[program] = until if math.isinf(before) else max(before, until)
 
@@ -223,6 +244,8 @@ class Truth:
             self.breaks("the gate opens for issued codes", f"command {seq} at {machine} belongs to {opening}")
             return
         scan, code = opening.scan, opening.code
+        if self._numbers.get(scan) in self.old_numbers:
+            self.breaks("a number ages", f"{machine} opened for number {self._numbers[scan]}, which was old")
         before = self.last_of_scan.get(scan)
         if before is not None and before.outcome != "cut off":
             self.breaks(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
 from delivery.engine import Publication, Tx
-from hub.database import carts, lanes, payments, times
+from edge.lane_entry import LaneEntry
+from hub.database import carts, exit_numbers, lanes, payments, times
 from hub.giving.giving import Giving
 from hub.grants import Grants
 from hub.members.gateway import Gateway
@@ -93,6 +95,23 @@ def said_again_is_new() -> AbstractContextManager[Any]:
         return post(self, tx, sale, caller)
 
     return patch.object(Settlement, "post", posted)
+
+
+# --- numbers in place of codes
+
+
+def numbers_for_ever() -> AbstractContextManager[Any]:
+    meaning = exit_numbers.meaning
+
+    def renewed(db: sqlite3.Connection, digits: str) -> Any:
+        found = meaning(db, digits)
+        return found and (*found[:3], "2099-01-01T00:00:00.000000Z")
+
+    return patch.object(exit_numbers, "meaning", renewed)
+
+
+def numbers_tried_out() -> AbstractContextManager[Any]:
+    return patch.object(LaneEntry, "_allowed", lambda self: True)  # noqa: ARG005
 
 
 # --- her screens

@@ -94,6 +94,8 @@ SAFEGUARDS = (
     Safeguard("electronic fallback", "what is not on paper is not given", in_shopping.nothing_is_given_electronically, size=SERVICE),
     Safeguard("used twice is told", "a second passage with a code is not reported", in_shopping.twice_is_not_told),
     Safeguard("claims are checked", "anybody may read any coupon from a display", in_shopping.claimed_by_anybody, size=SERVICE),
+    Safeguard("numbers age", "a typed number holds for ever", in_shopping.numbers_for_ever, size=SERVICE),
+    Safeguard("numbers are not tried out", "a lane asks for as many numbers as are typed", in_shopping.numbers_tried_out, size=SERVICE),
     Safeguard("consent to letters", "letters and notifications go to who has not agreed", in_giving.mailed_without_consent, size=SERVICE),
     Safeguard("no answer is none", "a letter of which no server has said that it has it counts as brought", in_giving.no_answer_is_an_answer, size=SERVICE),
     Safeguard("not for good", "what a server refuses for now is given up", in_giving.one_refusal_is_for_good, size=SERVICE),

@@ -50,10 +50,12 @@ def test_terminals_are_asked_coupons_kept_brought_and_used_lists_paid():
         "amount of a payment",
         "budgets of incentives",
         "electronic fallback",
-        "lists at sign-in",
+        "lists on all devices",
         "a list is paid once",
         "no answer is none",
         "the next way",
+        "numbers age",
+        "numbers are not tried out",
     ],
 )
 def test_a_missing_safeguard_of_service_is_caught(name):

@@ -99,8 +99,8 @@ def test_shrinking_keeps_the_few_faults_that_matter():
 
 @pytest.mark.row("C9")
 def test_a_failing_seed_tells_how_to_replay_it_and_is_cut_down_to_the_fault_that_matters():
-    """Something has to be broken for that: an agent that forgets at a restart how often its gate had been passed."""
-    safeguard = next(guard for guard in SAFEGUARDS if guard.name == "gate counters on disk")
+    """Something has to be broken for that: an agent that forgets at a restart what its lane was doing."""
+    safeguard = next(guard for guard in SAFEGUARDS if guard.name == "lane state on disk")
     size = ["--customers", "6", "--hours", "0.08", "--faults", "150"]
     with safeguard.out():
         many = CliRunner().invoke(app, ["store", "--seeds", "9-11", "--workers", "1", *size])
