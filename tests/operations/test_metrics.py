@@ -137,7 +137,7 @@ async def test_whoever_asks_wrongly_or_never_ends_asking_harms_nobody(tmp_path: 
         held[0][1].write(b"x" * 20_000)  # a head that does not end
         for _, writer in held[1:]:
             writer.close()
-        await until(lambda: not server._open)
+        await until(lambda: not server.connections)
         held[0][1].close()
         assert await page_of(server.port, "/metrics") == (200, b"m 1\n")
 
