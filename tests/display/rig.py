@@ -160,7 +160,7 @@ class Kiosk:
     said: list[str]
     """Errors and warnings on its console."""
 
-    async def shows(self, screen: str, within_s: float = 15.0) -> None:
+    async def shows(self, screen: str, within_s: float = 40.0) -> None:
         async with asyncio.timeout(within_s):
             while await self.page.evaluate("document.body.dataset.screen") != screen:  # noqa: ASYNC110  # no task of ours
                 await asyncio.sleep(0.02)
@@ -171,7 +171,7 @@ class Kiosk:
     async def spied(self, what: str) -> list[Any]:
         return list(await self.page.evaluate(f"window.spied.{what}"))
 
-    async def spoken(self, number: int, within_s: float = 4.0) -> list[Any]:
+    async def spoken(self, number: int, within_s: float = 20.0) -> list[Any]:
         """What has been said, once it is so much."""
         async with asyncio.timeout(within_s):
             while len(said := [each for each in await self.spied("spoken") if each != "hush"]) < number:  # noqa: ASYNC110
