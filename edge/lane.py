@@ -13,8 +13,8 @@ Rules (rows B12, C2, C3, C4; design "A lane"):
 - Paper first, then the gate. Paper that cannot be had never holds a customer: after `print_patience_s` the lane opens and the
   hub gives the coupon electronically. The same coupon ID is printed again only when it is known that it was not printed.
 - Who is not known has no terminal of hers: when her paper fails, the display shows her the coupon's code.
-- A coupon on the display stands there until her terminal has read it, or `show_s`: then the hub gives it electronically, and
-  the gate opens. A lane without a display opens at once.
+- A coupon on the display stands there until her terminal has read it, or `show_s`, or she holds her code up again to go: then
+  the hub gives it electronically, and the gate opens. A lane without a display opens at once.
 - A typed number is the hub's to judge: without its decision nothing opens for it, and she is asked for her QR code.
 - Without a decision within `decide_s` the declared offline policy holds. While the hub is behind, nobody waits for it in vain
   where the lane may open by itself: `behind_s`.
@@ -53,6 +53,7 @@ from edge.lane_types import (
     FireAlarm,
     GateRefused,
     GateTook,
+    HeldUpAgain,
     HeldUpElsewhere,
     HoldCode,
     Ignored,
@@ -97,6 +98,10 @@ def step(lane: Lane, event: Event, now: float, policy: LanePolicy) -> Next:
             return _nobody(lane, event, now, policy)
         case AnotherCode():
             return _another(lane, "somebody else stands there now")
+        case HeldUpAgain():
+            if lane.phase is not Phase.SHOWING:
+                return lane, (Ignored("scans_while_busy"),)
+            return _open(lane, now, policy, shown(lane, "unread", "she held her code up again, to go"))
         case HeldUpElsewhere():
             hers = lane.code == event.code and not lane.doubt  # else one code might open two gates
             return _another(lane, "she is at another lane") if hers else (lane, ())

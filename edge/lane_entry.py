@@ -17,7 +17,7 @@ from delivery.engine import Tx
 from delivery.node import Node
 from edge.codes import Keyring
 from edge.lane_refusals import LaneRefusals
-from edge.lane_types import CodeAccepted, number_as_code
+from edge.lane_types import AnotherCode, CodeAccepted, HeldUpAgain, Lane, Phase, number_as_code
 from edge.store import EdgeStore
 
 NUMBERS_PER_S, NUMBERS_BURST = 0.25, 5.0
@@ -50,13 +50,17 @@ class LaneEntry:
         else:
             self._code(text, by, t)
 
-    def is_another(self, text: str, code: str) -> bool:
-        """Whether this is a code that opens, and not that one. Nobody is told of it."""
+    def while_busy(self, text: str, lane: Lane) -> AnotherCode | HeldUpAgain | None:
+        """What a code means to a lane that is busy, if it means anything. Nobody is told of it."""
+        if not (lane.trouble or lane.phase is Phase.SHOWING):
+            return None
         try:
             claims = self._keys.verify(text, self._node.engine.utc())
         except ExitCodeError:
-            return False
-        return claims.code_id != code and not self._store.is_used(claims.code_id)
+            return None
+        if claims.code_id == lane.code:
+            return HeldUpAgain() if lane.phase is Phase.SHOWING else None
+        return AnotherCode() if lane.trouble and not self._store.is_used(claims.code_id) else None
 
     def _code(self, text: str, by: By, t: float) -> None:
         engine = self._node.engine

@@ -215,9 +215,10 @@ class LaneRunner(LaneInbox):
         if self._node.engine.clock.monotonic() - item.t > STALE_S:
             self.counters["stale_scans"] += 1
             return
-        if self.lane.trouble and self._entry.is_another(item.text, self.lane.code):
+        busy = self._entry.while_busy(item.text, self.lane)
+        if busy is not None:
             with self._node.transaction() as tx:
-                self._apply(core.AnotherCode(), tx)
+                self._apply(busy, tx)
         if self.lane.phase is not core.Phase.IDLE:
             self.counters["scans_while_busy"] += 1
         else:

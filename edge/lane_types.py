@@ -211,6 +211,11 @@ class AnotherCode:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldUpAgain:
+    """Her own code was read once more while the lane was busy: she has what she wants, and wants to go."""
+
+
+@dataclass(frozen=True, slots=True)
 class HeldUpElsewhere:
     """The code was read at another lane of the same agent: she stands there now, or somebody who has a picture of it."""
 
@@ -232,6 +237,7 @@ Event = (
     | CodeAccepted
     | CodeUsed
     | Decided
+    | HeldUpAgain
     | HeldUpElsewhere
     | PrintSent
     | PrintEnded

@@ -129,7 +129,7 @@ def _shown(lane: Lane, memory: Memory, devices: Devices, call: Call | None, now:
         case "showing" if (code := _coupon(lane, memory)) is not None:
             left_s = None if lane.deadline is None else max(0, math.ceil(lane.deadline - now))
             if memory.paper == "not_printed":  # whom nobody knows has no page of ours: a picture of it does as well
-                lines: Lines = (("do", words.NOT_PRINTED), ("gift", memory.gift))
+                lines: Lines = (("do", words.NOT_PRINTED), ("gift", memory.gift), ("do", words.THEN))
                 say = (words.NOT_PRINTED, words.PICTURE)
                 return _Shown("coupon", "busy", words.PICTURE, lines, "call", say, "not_printed", code, left_s)
             hers = (memory.thanks, words.SCAN_IT)

@@ -27,6 +27,7 @@ PICTURE = _say("写真に撮ってください", "Take a picture of it")
 NOT_PRINTED = _say(
     "印刷できませんでした。このコードがクーポンです", "It could not be printed: this code is your coupon"
 )
+THEN = _say("済んだら、もう一度退店コードをかざしてください", "Done? Hold your exit code over the reader again")
 ASK = _say("クーポンをお持ちでない方は、係員へお申し出ください", "If you have no coupon yet, please ask a clerk")
 COUPON = _say("カメラで読み取れます", "Scan it with your phone")
 SCAN_IT = _say(

@@ -18,6 +18,7 @@ from edge.lane_types import (
     FindOut,
     FireAlarm,
     GateTook,
+    HeldUpAgain,
     HoldCode,
     Ignored,
     KnowCode,
@@ -191,6 +192,17 @@ def test_whom_nobody_knows_is_shown_the_coupon_when_her_paper_fails(outcome: str
     assert (read.phase, [m.outcome for m in said(actions, LaneShown)]) == (Phase.OPENING, ["read"])
     unread, actions = go(lane, Tick(), now=12.0 + POLICY.show_s)
     assert (unread.phase, [m.outcome for m in said(actions, LaneShown)]) == (Phase.OPENING, ["unread"])
+
+
+@pytest.mark.row("B12")
+@pytest.mark.parametrize("phase", Phase)
+def test_who_has_her_coupon_from_the_display_holds_her_code_up_again_and_goes(phase: Phase) -> None:
+    lane, actions = go(in_phase(phase), HeldUpAgain())
+    if phase is Phase.SHOWING:
+        assert [m.outcome for m in said(actions, LaneShown)] == ["unread"]
+        assert lane.phase is Phase.OPENING
+    else:
+        assert (lane, actions) == (in_phase(phase), [Ignored("scans_while_busy")])
 
 
 def test_where_there_is_no_display_she_is_not_held() -> None:

@@ -334,6 +334,20 @@ async def test_a_loss_of_power_while_a_coupon_is_on_the_display(tmp_path: Path) 
         assert bench.names() == ["scan", "shown", "opened", "passage"]
 
 
+@pytest.mark.row("B12")
+async def test_who_has_the_coupon_holds_her_code_up_again_and_passes(tmp_path: Path) -> None:
+    text = exit_code()
+    async with Bench(tmp_path, printer=None) as bench:
+        bench.runner.policy = replace(bench.runner.policy, display=True)
+        await bench.accepted(text)
+        bench.decide(give="display")
+        await bench.until(lambda: bench.phase is Phase.SHOWING)
+        bench.runner.on_scan(scan(exit_code(sale="S-2")))  # somebody behind her must wait
+        bench.runner.on_scan(scan(text))
+        await bench.until(lambda: bench.phase is Phase.OPEN)
+        assert bench.names() == ["scan", "shown", "opened"]
+
+
 async def test_a_coupon_that_nobody_reads_is_told_and_the_gate_opens(tmp_path: Path) -> None:
     async with Bench(tmp_path, show_s=0.05) as bench:
         bench.runner.policy = replace(bench.runner.policy, display=True)
