@@ -1,6 +1,7 @@
 """What the tests of the member's page begin with: a hub, its address, a phone, and a page that must break no rule.
 
-A module imports what it wants of it, and names its own `hub`, `context` and `page` where they differ.
+A module imports what it wants of it, and makes its own where they differ by more than these words of a module:
+`SETTINGS`, what stands in its hub's settings, and `PHONE`, what its phone allows.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from tests.pages.shop_window import phone, spied
 
 
 @pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Store]:
-    """A store that is paid in by pressing a button."""
-    made = store_in(tmp_path, SIMULATED)
+def hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A store; unless the module says otherwise, it is paid in by pressing a button."""
+    made = store_in(tmp_path, getattr(request.module, "SETTINGS", SIMULATED))
     yield made
     made.stop()
 
@@ -34,8 +35,8 @@ async def address(hub: Store) -> AsyncIterator[str]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
-    async with phone(browser) as made:
+async def context(request: pytest.FixtureRequest, browser: Browser) -> AsyncIterator[BrowserContext]:
+    async with phone(browser, **getattr(request.module, "PHONE", {})) as made:
         yield made
 
 

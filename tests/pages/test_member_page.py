@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from tests.hub.conftest import Store
-from tests.pages.member_fixtures import address, own
+from tests.pages.member_fixtures import address, context, hub, own
 from tests.pages.member_terminal import (
     AT_HOME,
     CIRCLE,
@@ -20,28 +17,15 @@ from tests.pages.member_terminal import (
     register,
     say,
     shoot,
-    store_in,
     until,
     until_heard,
 )
 from tests.pages.shop_window import phone, spied
 from tests.pages.shop_window import until as in_page
 
-__all__ = ["address", "own"]
+__all__ = ["address", "context", "hub", "own"]
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Store]:
-    made = store_in(tmp_path, CIRCLE)
-    yield made
-    made.stop()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
-    async with phone(browser, permissions=["geolocation"], geolocation=AT_HOME) as made:
-        yield made
+SETTINGS, PHONE = CIRCLE, {"permissions": ["geolocation"], "geolocation": AT_HOME}
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -5,28 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Page, expect
 
 from tests.hub.conftest import Store
-from tests.pages.member_fixtures import address, own
-from tests.pages.member_terminal import coupon_of, customer_of, joined, say, shoot, store_in
-from tests.pages.shop_window import phone
+from tests.pages.member_fixtures import address, context, hub, own
+from tests.pages.member_terminal import coupon_of, customer_of, joined, say, shoot
 
-__all__ = ["address", "own"]
+__all__ = ["address", "context", "hub", "own"]
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.row("B9")]
 
 P256DH = urlsafe_b64encode(
     ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 )
-PUSH = '\n[push]\ncontact = "mailto:store@example.com"\nservices = ["push.test"]\n'
+PHONE = {"permissions": ["notifications"]}
+SETTINGS = '\n[push]\ncontact = "mailto:store@example.com"\nservices = ["push.test"]\n'
 BROWSER = """
 window.subscribed = null;
 const made = ({ userVisibleOnly, applicationServerKey }) => ({
@@ -36,19 +34,6 @@ const made = ({ userVisibleOnly, applicationServerKey }) => ({
 PushManager.prototype.subscribe = async (options) => (window.subscribed = made(options));
 PushManager.prototype.getSubscription = async () => window.subscribed;
 """
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Store]:
-    made = store_in(tmp_path, PUSH)
-    yield made
-    made.stop()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
-    async with phone(browser, permissions=["notifications"]) as made:
-        yield made
 
 
 @pytest_asyncio.fixture(loop_scope="session")
