@@ -76,7 +76,7 @@ class Taking:
         self.begun = False
         """Whether the transaction has begun: not while nothing can change what is on the disk."""
         self._heard: set[str] = set()
-        self._hand_over = self._hand_over_carefully if careful else self._hand_over_simply
+        self._careful = careful
 
     def taken(self, key: Key) -> int:
         """The highest number taken, this batch included (0: none)."""
@@ -155,7 +155,13 @@ class Taking:
 
     # --- the application
 
-    def _hand_over_simply(self, message: Message, topic: str, _payload: bytes) -> None:
+    def _hand_over(self, message: Message, topic: str, payload: bytes) -> None:
+        if self._careful:
+            self._hand_over_carefully(message, topic, payload)
+        else:
+            self._hand_over_simply(message, topic)
+
+    def _hand_over_simply(self, message: Message, topic: str) -> None:
         """Give a message to the application. Raises Spoilt if that fails."""
         try:
             self.handle(message, self.tx)
