@@ -122,11 +122,16 @@ class LaneRunner(LaneInbox):
             self.pulse.beat("lane")
             self._wake.clear()
             deadline = self._next_deadline()
-            wait_s = None if deadline is None else max(0.0, deadline - self._node.engine.clock.monotonic())
+            if deadline is None:
+                await self._wake.wait()
+                continue
+            monotonic = self._node.engine.clock.monotonic
+            timer = asyncio.get_running_loop().call_later(max(0.0, deadline - monotonic()), self._wake.set)
             try:
-                async with asyncio.timeout(wait_s):
-                    await self._wake.wait()
-            except TimeoutError:
+                await self._wake.wait()
+            finally:
+                timer.cancel()
+            if not self._queue and monotonic() >= deadline:
                 return core.Tick()
         return self._queue.popleft()
 
