@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -50,24 +50,30 @@ def simulate(plan: Plan, *, keep_trace: bool = False) -> Result:
         hub_parts()
     try:
         with _seldom_collected(), from_seed(plan.rng("chance"), pace=plan.size.pace):
-            store = Store(plan, Path(folder), keep_trace=keep_trace)
-            structlog.configure(processors=[_Listener(store.truth, store.service.on_log)], wrapper_class=structlog.BoundLogger,
-                                logger_factory=structlog.ReturnLoggerFactory(), cache_logger_on_first_use=False)  # fmt: skip
-            try:
-                store.run()
-            except Stuck as stuck:
-                store.truth.breaks("no program spins", str(stuck))
-            except BaseException:
-                store.close()
-                raise
-            truth, hours = store.truth, store.loop.time() / 3600
-            broken, digest, counts = tuple(truth.broken), truth.digest, dict(sorted(truth.counts.items()))
-            store.close()
-        wall_s, cpu_s = time.perf_counter() - began, time.process_time() - used
-        return Result(plan.seed, broken, digest, hours, wall_s, counts, tuple(truth.trace), cpu_s)
+            result = _run(plan, Path(folder), keep_trace)
+        return replace(result, wall_s=time.perf_counter() - began, cpu_s=time.process_time() - used)
     finally:
         structlog.configure(**quiet)
         shutil.rmtree(folder)
+
+
+def _run(plan: Plan, folder: Path, keep_trace: bool) -> Result:
+    """All but its times. Nothing of the store lives any more then, so that the collector need not look at what does."""
+    store = Store(plan, folder, keep_trace=keep_trace)
+    truth = store.truth
+    structlog.configure(processors=[_Listener(truth, store.service.on_log)], wrapper_class=structlog.BoundLogger,
+                        logger_factory=structlog.ReturnLoggerFactory(), cache_logger_on_first_use=False)  # fmt: skip
+    try:
+        store.run()
+    except Stuck as stuck:
+        truth.breaks("no program spins", str(stuck))
+    except BaseException:
+        store.close()
+        raise
+    hours, counts = store.loop.time() / 3600, dict(sorted(truth.counts.items()))
+    result = Result(plan.seed, tuple(truth.broken), truth.digest, hours, 0.0, counts, tuple(truth.trace))
+    store.close()
+    return result
 
 
 @contextmanager
