@@ -13,7 +13,9 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Coroutine
 from functools import partial
+from itertools import repeat
 from typing import Any, cast
+from unittest.mock import patch
 
 __all__ = ["Killed", "Process", "Stuck", "VirtualLoop"]
 
@@ -180,6 +182,17 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def _run_once(self) -> None:
         """Round after round, until it is told to stop."""
+        this = repeat(
+            self
+        ).__next__  # asyncio's own asks the system for the number of the process, ten thousand times a run
+        with (
+            patch.object(asyncio, "get_running_loop", this),
+            patch.object(asyncio.events, "get_running_loop", this),
+            patch.object(asyncio.events, "_get_running_loop", this),
+        ):
+            self._rounds()
+
+    def _rounds(self) -> None:
         timers, ready = self._timers, self._ready
         while not self._stopping:
             self._sweep()
