@@ -22,9 +22,11 @@ layers:
 	@$(BIN)/lint-imports
 
 # Whole stores run against real clocks here, so what fails beside other tests is run again by itself, at most twice.
+# Two more workers than processors: many tests wait for programs, and there is always one that does not.
+WORKERS := $(shell echo $$(($$(nproc) + 2)))
 AGAIN := $(BIN)/pytest -q --last-failed --last-failed-no-failures none
 pytest:
-	@$(BIN)/pytest -q -n 3 --dist worksteal || \
+	@$(BIN)/pytest -q -n $(WORKERS) --dist worksteal || \
 	  { echo "--- what failed runs again by itself: its programs may have had too little of the processors"; $(AGAIN); } || \
 	  { echo "--- and a last time; what fails now is broken"; $(AGAIN); }
 

@@ -6,6 +6,7 @@ The names of the rows stand here in short.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -57,7 +58,9 @@ ROWS = {
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "rows.json"
-        subprocess.run([sys.executable, "-m", "pytest", "-q", f"--rows-report={report}", *sys.argv[1:]], check=False)
+        workers = ("-n", str((os.cpu_count() or 1) + 2), "--dist", "worksteal")
+        command = (sys.executable, "-m", "pytest", "-q", *workers, f"--rows-report={report}", *sys.argv[1:])
+        subprocess.run(command, check=False)
         outcomes: dict[str, list[list[str]]] = json.loads(report.read_text())
     failed = 0
     for row, name in ROWS.items():
