@@ -39,7 +39,7 @@ def some_rule(draw: Any) -> dict[str, Any]:
     return more
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     rules=st.lists(some_rule(), min_size=1, max_size=4),
     rank=st.integers(0, 2),

@@ -51,7 +51,7 @@ async def test_the_pos_server_takes_the_money(store_with: Any, pos: PosServer) -
 @pytest.mark.parametrize("status", [200, 500])
 async def test_paid_before_the_order_is_answered(store_with: Any, pos: PosServer, status: int) -> None:
     """Nothing waits for anything: the terminal hears of the sale, not of a payment that is over."""
-    async with store_with(pos.settings()) as (store, shopper):
+    async with store_with(pos.settings().replace("timeout_s = 0.5", "timeout_s = 10")) as (store, shopper):
         call, pos.status = Caller(store, shopper), status
         pos.first = lambda payment: call.say(payment, outcome="paid", amount_minor=688)
         cart = (await shopper.do("add", product=MUG))["cart"]
