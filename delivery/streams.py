@@ -135,6 +135,7 @@ class OutStream:
 
     def acknowledged(self, epoch: str, taken: int, again: bool, now: float) -> list[Entry]:
         """A receipt came: everything of `epoch` up to `taken` is the receiver's. Returns what may be forgotten."""
+        self._heard = now
         done: list[Entry] = []
         full = self._sent >= self._window
         while self.pending and self.pending[0].epoch == epoch and self.pending[0].seq <= taken:
@@ -164,7 +165,12 @@ class OutStream:
         if entry.times == 1:
             took_s = now - entry.sent
             self._round_trip_s += (took_s - self._round_trip_s) / 4 if self._round_trip_s else took_s
-            self._wait_s = min(self._max_s, max(self._first_s, 3 * self._round_trip_s))
+            self._wait_s = self._patience_s
+
+    @property
+    def _patience_s(self) -> float:
+        """To wait for an answer on a path that takes so long."""
+        return min(self._max_s, max(self._first_s, 3 * self._round_trip_s))
 
     def _go_back(self) -> None:
         if self._sent:
@@ -223,10 +229,11 @@ class OutStream:
         return min(self._window, DEEP_WINDOW, self._sent + PORTION) if now >= self._portion_at else self._sent
 
     def nudge(self, now: float) -> None:
-        """The peer was heard. After a silence it was away: do not wait for the end of a long back-off."""
+        """The peer was heard. After a silence it was away: do not wait for the end of a long back-off. Who is only slow, and says
+        something else meanwhile, is waited for: a hundred agents that all send again what is on the way would bury it."""
         silent_s, self._heard = now - self._heard, now
-        if silent_s >= SILENCE_S and self._deadline is not None and self._wait_s > self._first_s:
-            self._wait_s = self._first_s
+        if silent_s >= SILENCE_S and self._deadline is not None and self._wait_s > self._patience_s:
+            self._wait_s = self._patience_s
             self._deadline = now
 
     def next_deadline(self) -> float | None:

@@ -175,6 +175,30 @@ def test_a_peer_that_is_heard_all_the_time_does_not_hurry_the_resends() -> None:
     assert out.next_deadline() == 3.0
 
 
+@pytest.mark.row("C1")
+def test_a_peer_that_is_slow_and_says_something_else_meanwhile_is_sent_nothing_twice() -> None:
+    """A hub that hears of a hundred absences answers after seconds, and tells of itself every five."""
+    out = stream(500)
+    out.nudge(0.0)
+    numbers(out, 0.0)
+    acked(out, 64, 0.9)
+    numbers(out, 0.9)
+    acked(out, 120, 3.4)  # it takes longer and longer
+    numbers(out, 3.4)
+    deadline = out.next_deadline()
+    out.nudge(4.9)  # a receipt was heard 1.5 s ago
+    assert out.next_deadline() == deadline
+    assert deadline is not None
+    assert deadline > 6.6
+    out = stream(100)
+    numbers(out, 0.0)
+    acked(out, 64, 0.9)
+    numbers(out, 0.9)
+    deadline = out.next_deadline()
+    out.nudge(4.5)  # it was silent, but is not yet waited for longer than it usually takes
+    assert out.next_deadline() == deadline
+
+
 def simulate_slow_broker(out: OutStream, per_s: float, seconds: float) -> tuple[int, int]:
     """A broker that passes on so many a second, in order, and forgets nothing: (sent, taken)."""
     queue: list[int] = []

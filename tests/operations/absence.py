@@ -134,6 +134,7 @@ def agents_figures(found: Returned) -> dict[str, Any]:
         "sent": found.sent,
         "duplicates": found.duplicates,
         "gaps": found.gaps,
+        "inbox_dropped": found.inbox_dropped,
         "decision_ms": summary(found.decisions_ms),
         "hub_mb": round(found.hub_rss_kb / 1024),
         "broker_mb": round(found.broker_rss_kb / 1024),

@@ -52,6 +52,8 @@ class Returned:
     sent: int = 0
     duplicates: int = 0
     gaps: int = 0
+    inbox_dropped: int = 0
+    """By the hub, which had no room; then they are sent again."""
     hub_rss_kb: int = 0
     broker_rss_kb: int = 0
     decisions_ms: list[float] = field(default_factory=list)
@@ -207,6 +209,7 @@ class Run:
         found.attempts = len(attempts)
         found.attempts_per_s = max(Counter(int(at * 4) // 4 for at in attempts).values(), default=0)
         found.all_connected_s, found.drained_s = max(ups), max(drained)
+        found.inbox_dropped = self.hub_counters.get("inbox_dropped", 0)
         found.duplicates, found.gaps = self.hub_counters.get("duplicates", 0), self.hub_counters.get("gaps", 0)
 
 
