@@ -26,7 +26,7 @@ from simulation import members, tables
 RAM = Path("/dev/shm")
 START = datetime(2026, 4, 1, 0, 0, tzinfo=UTC)
 """When all runs begin: nine in the morning in Tokyo."""
-AGENT_LOST_S = 30.0
+AGENT_LOST_S = 15.0
 """An agent that is lost for so long: the hub calls a clerk to its lanes."""
 APP_WAIT_S, GIVE_UP_S = 20, 360
 """A terminal has so long to keep a coupon before the next way is tried; a letter is given up after so long."""

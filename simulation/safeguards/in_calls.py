@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
 import edge.lane_calls
-from delivery.engine import Engine
 from edge.lane_calls import CallPolicy, Calls, DeviceTold
 from edge.store import EdgeStore
-from hub.database import lane_calls
 from hub.lane_calls import LaneCalls
 from hub.lost_agents import LostAgents
 
@@ -35,10 +32,6 @@ def calls_in_memory_only() -> AbstractContextManager[Any]:
     return patch.object(EdgeStore, "save_calls", lambda self, lane, calls: None)  # noqa: ARG005
 
 
-def calls_sent_once() -> AbstractContextManager[Any]:
-    return patch.object(lane_calls, "to_send_again", lambda db, before, news_since: [])  # noqa: ARG005
-
-
 def lanes_are_not_told() -> AbstractContextManager[Any]:
     return patch.object(LaneCalls, "_tell_lane", lambda *_: None)
 
@@ -49,9 +42,3 @@ def lost_agents_have_no_call() -> AbstractContextManager[Any]:
 
 def ends_stay_at_the_hub() -> AbstractContextManager[Any]:
     return patch.object(LaneCalls, "_over", lambda *_: None)
-
-
-@contextmanager
-def own_clocks() -> Iterator[None]:
-    with patch.object(Engine, "utc", lambda self: self.clock.utc()):
-        yield

@@ -18,7 +18,7 @@ from simulation.safeguards.known import SAFEGUARDS, SIZE
         "paper is known",
         "one visit a day",
         "repeated posts",
-        "devices call",
+        "lanes are told",
         "calls end",
     ],
 )
