@@ -10,11 +10,13 @@ from config.hub_settings import HubSettings
 from config.load import SettingsError, parse
 from config.writing import plain
 from hub.rules.policy import read_policy
+from instore.up.files import check_mode
 from instore.up.plan import Plan
 
 
 def check_all(plan: Plan) -> None:
     """The file itself was read with the plan; here is what it points to. Raises SettingsError, BrokerError."""
+    check_mode(plan.path, holds_passwords=bool(plan.file.passwords))
     missing = [f"{key}: {path}: there is no such file" for key, path in _files(plan) if not path.is_file()]
     if missing:
         raise SettingsError(plan.path, missing)

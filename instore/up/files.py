@@ -29,8 +29,7 @@ class NoPassword(SettingsError):
 
 def prepare(plan: Plan) -> None:
     """Everything that the programs of this machine need before they start. Raises SettingsError, BrokerError, OSError."""
-    if plan.file.passwords and plan.path.stat().st_mode & 0o077:
-        raise SettingsError(plan.path, [f"holds passwords, and others may read it: chmod 600 {plan.path}"])
+    check_mode(plan.path, holds_passwords=bool(plan.file.passwords))
     _folder(plan.data)
     _folder(plan.data / "secrets")
     _passwords(plan)
@@ -40,6 +39,12 @@ def prepare(plan: Plan) -> None:
         write_settings(plan.data / "hub.toml", plan.hub_document(), HubSettings, note)
     for agent in plan.agents:
         write_settings(settings_file(plan, agent.name), plan.agent_document(agent), EdgeSettings, note)
+
+
+def check_mode(path: Path, *, holds_passwords: bool) -> None:
+    """Raises SettingsError when others may read passwords."""
+    if holds_passwords and path.stat().st_mode & 0o077:
+        raise SettingsError(path, [f"holds passwords, and others may read it: chmod 600 {path}"])
 
 
 def check_owner(plan: Plan) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from config.load import SettingsError
-from instore.up.checking import check_all
 from instore.up.files import prepare, settings_file
 from instore.up.plan import Plan, plan_of
 
@@ -26,6 +25,8 @@ def reloaded(plan: Plan) -> tuple[Plan, list[str]]:
     ) if then != now]  # fmt: skip
     if fixed:
         raise SettingsError(plan.path, [f"{fixed[0]} has changed: that needs a new start of `instore up`"])
+    from instore.up.checking import check_all  # with the rules' language, which a start does not need
+
     check_all(new)
     before = {part: _text(plan, part) for part in plan.parts}
     prepare(new)

@@ -15,6 +15,7 @@ from config.store_file import load_store
 from instore.__main__ import app
 from instore.store_files import SHIPPED
 from instore.up import files, telling
+from instore.up.checking import check_all
 from instore.up.new import new_store
 from instore.up.plan import plan_of
 from instore.up.reload import reloaded
@@ -182,8 +183,9 @@ def test_machines_get_what_they_need_and_nothing_else(tmp_path):
     there = tmp_path / "pi"
     there.mkdir()
     (there / "store.toml").write_bytes(path.read_bytes())
-    with pytest.raises(SettingsError, match="chmod 600"):
-        files.prepare(plan_of(there / "store.toml"))
+    for does in (check_all, files.prepare):
+        with pytest.raises(SettingsError, match="chmod 600"):
+            does(plan_of(there / "store.toml"))
     (there / "store.toml").chmod(0o600)
     pi = plan_of(there / "store.toml")
     assert (pi.machine.name, pi.parts, pi.home) == ("exit-pi", ("agent:exit",), False)

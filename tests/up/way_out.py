@@ -31,7 +31,7 @@ async def devices(folder: Path):
 
 
 async def hears(told: asyncio.Queue[dict], event: str) -> dict:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while (found := await told.get())["event"] != event:
             pass
     return found
