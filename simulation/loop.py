@@ -195,7 +195,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _rounds(self) -> None:
         timers, ready = self._timers, self._ready
         while not self._stopping:
-            self._sweep()
+            if self.cancelled_in_heap > CANCELLED_MAX:
+                self._sweep()
+            while timers and timers[0][2].callback is None:
+                self.cancelled_in_heap -= 1
+                heapq.heappop(timers)
             if not ready:
                 if not timers:
                     raise Stuck("nobody does anything any more")
@@ -225,13 +229,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def _sweep(self) -> None:
         timers = self._timers
-        if self.cancelled_in_heap > CANCELLED_MAX and self.cancelled_in_heap * 2 > len(timers):
+        if self.cancelled_in_heap * 2 > len(timers):
             timers[:] = [timer for timer in timers if timer[2].callback is not None]
             heapq.heapify(timers)
             self.cancelled_in_heap = 0
-        while timers and timers[0][2].callback is None:
-            self.cancelled_in_heap -= 1
-            heapq.heappop(timers)
 
     def _write_to_self(self) -> None:
         """Nobody waits in a system call."""
