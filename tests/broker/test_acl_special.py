@@ -79,7 +79,9 @@ async def test_a_will_comes_when_the_line_breaks_or_falls_silent_and_not_after_a
             if end == "cut":
                 client.drop()
             if end == "silence":
-                await observer.until(lambda: observer.messages and observer.messages[-1][1] == b"silence", timeout_s=8)
+                await observer.until(
+                    lambda: observer.messages and observer.messages[-1][1] == b"silence", timeout_s=30.0
+                )
             await client.close()
             if end == "cut":
                 await observer.until(lambda: observer.messages)
@@ -233,7 +235,7 @@ async def test_nothing_is_lost_while_others_come_and_go(kind: str, tmp_path: Pat
                 if number % 50 == 0:
                     await agent.writer.drain()
                     await asyncio.sleep(0)
-        await hub.until(lambda: len(hub.messages) == count, timeout_s=10)
+        await hub.until(lambda: len(hub.messages) == count, timeout_s=30.0)
         assert [payload for _, payload, _ in hub.messages] == [b"%d" % number for number in range(count)]
 
 

@@ -129,7 +129,7 @@ async def test_a_kill_after_a_save_loses_neither_session_nor_retained_message(
             hub.publish(ALERT, b"missed", qos=1)
             hub.publish("instore/ginza/hub/main/status", b"kept", qos=1, retain=True)
             await hub.until(lambda: hub.acknowledged == {1, 2})
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while not (  # noqa: ASYNC110 - a file tells nobody that it is written
                     saved.exists() and b"missed" in saved.read_bytes() and b"kept" in saved.read_bytes()
                 ):

@@ -106,7 +106,7 @@ class Client:
         elif first >> 4 == 13:
             self.pongs += 1
 
-    async def until(self, condition, timeout_s: float = 5.0) -> None:  # type: ignore[no-untyped-def]
+    async def until(self, condition, timeout_s: float = 30.0) -> None:  # type: ignore[no-untyped-def]
         """Waits until `condition()` holds or the connection is closed."""
         async with asyncio.timeout(timeout_s), self._news:
             await self._news.wait_for(lambda: condition() or self.closed)
@@ -147,7 +147,7 @@ class Client:
             await self.writer.wait_closed()
 
 
-async def open_client(port: int, first: bytes, timeout_s: float = 5.0) -> tuple[Client, int | None]:
+async def open_client(port: int, first: bytes, timeout_s: float = 30.0) -> tuple[Client, int | None]:
     """A connection after its CONNECT, and the broker's answer: 0, a refusal, or None when it closed without one."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     client = Client(reader, writer)

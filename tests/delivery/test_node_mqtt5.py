@@ -25,7 +25,7 @@ async def test_streams_and_properties_on_mqtt_5(tmp_path: Path) -> None:
         reader.connect("127.0.0.1", broker.port)
         reader.loop_start()
         reader.subscribe("instore/s1/agent/+/heartbeat", qos=1)
-        await asyncio.wait_for(subscribed.wait(), 5)
+        await asyncio.wait_for(subscribed.wait(), 30)
         async with (
             Party(HUB, tmp_path, replace(broker.address(HUB), version="5")) as hub,
             Party(AGENT, tmp_path, replace(broker.address(AGENT), version="5")) as agent,

@@ -29,13 +29,23 @@ class Driven:
         )
         self.task = asyncio.create_task(self.gate.run())
 
-    async def event(self, kind, timeout_s=3.0):
+    async def event(self, kind, timeout_s=30.0):
         async with asyncio.timeout(timeout_s):
             while not isinstance(event := await self.events.get(), kind):
                 pass
         return event
 
-    async def status(self, wanted, timeout_s=3.0):
+    async def all_of(self, *kinds):
+        """One event of each kind, in any order."""
+        found = {}
+        async with asyncio.timeout(30):
+            while found.keys() != set(kinds):
+                event = await self.events.get()
+                if type(event) in kinds:
+                    found[type(event)] = event
+        return found
+
+    async def status(self, wanted, timeout_s=30.0):
         async with asyncio.timeout(timeout_s):
             while not wanted(status := await self.statuses.get()):
                 pass

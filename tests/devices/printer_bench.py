@@ -62,13 +62,13 @@ class Store:
     def do(self, what, **more):
         return self.sim.handle({"do": what, **more})
 
-    async def until(self, wanted, timeout_s=3.0):
+    async def until(self, wanted, timeout_s=30.0):
         async with asyncio.timeout(timeout_s):
             while not wanted(self.driver.status):
                 self.news.clear()
                 await self.news.wait()
 
-    async def sim_has(self, wanted, timeout_s=3.0):
+    async def sim_has(self, wanted, timeout_s=30.0):
         """Wait for what the printer itself knows."""
         async with asyncio.timeout(timeout_s):
             while not wanted(self.sim.engine.state()):  # noqa: ASYNC110 - no event tells of a byte that waits

@@ -44,7 +44,7 @@ class Store:
         payload = encode_frame(beacon_id, -59)
         return self.bluez.hear(adapter, Heard(address, rssi, payload.manufacturer_data, payload.service_data))
 
-    async def until(self, true: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    async def until(self, true: Callable[[], bool], timeout_s: float = 30.0) -> None:
         async with asyncio.timeout(timeout_s):
             while not true():
                 self.changed.clear()
@@ -69,7 +69,7 @@ class Store:
     async def advert_comes_through(self) -> None:
         """Sent again and again, as a beacon does, until it is heard."""
         before = len(self.adverts)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(self.adverts) == before:
                 self.send(BEACON, -61)
                 await asyncio.sleep(0.02)
@@ -283,7 +283,7 @@ async def test_a_flat_heartbeat_battery_restarts_nothing(store: Store):
     settings = BeaconSettings(adapter="hci0", heartbeat_id=HEARTBEAT, silence_s=0.3, backoff_min_s=0.02)
     async with scanning(store, settings):
         await store.online()
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             while not store.statuses[-1].flags:
                 store.send(BEACON, -60)
                 await asyncio.sleep(0.02)

@@ -98,7 +98,7 @@ async def test_a_driver_and_a_keypad(tmp_path: Path) -> None:
     task = asyncio.create_task(pad.run())
     try:
         sim.port.plug()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await there.wait()
             await sim.handle({"do": "type", "keys": "1*2233#", "every_s": 0.035})  # type: ignore[misc]
             assert (await entries.get()).digits == "2233"

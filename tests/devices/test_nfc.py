@@ -136,14 +136,14 @@ class Near:
         self._changed.set()
 
     async def power(self, wanted: PowerState) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not self.statuses or self.statuses[-1].power is not wanted:
                 self._changed.clear()
                 await self._changed.wait()
 
     async def hold(self, text: str, **more: Any) -> str:
         self.sim.handle({"do": "hold", "text": text, "for_s": 3, **more})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await self.texts.get()
 
 
@@ -180,7 +180,7 @@ async def test_what_cannot_be_read_does_no_harm(tmp_path: Path) -> None:
             for kind in (4, 2):
                 made.sim.handle({"do": "hold", "text": CODE, "damage": damage, "type": kind, "for_s": 1})
                 asked = made.sim.asked
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(30):
                     while made.sim.asked < asked + 12:  # noqa: ASYNC110
                         await asyncio.sleep(0.01)
         made.sim.handle({"do": "away"})

@@ -18,7 +18,7 @@ from devices.escpos_document import Document, Pair, Qr, Text
 from devices.printer import Evidence, JobState, OutputComplete, PrinterSettings
 from devices.status import PowerState
 from firmware_sim.printer import read_codes
-from firmware_sim.pty_port import ByteAtATime, Delayed, Lossy
+from firmware_sim.pty_port import ByteAtATime, Delayed, Lossy, Perfect
 from tests.devices.printer_bench import Store, coupon, store
 
 
@@ -28,7 +28,7 @@ async def test_a_coupon_is_printed_confirmed_and_readable(tmp_path):
         assert await it.driver.cut_counter() == 0
         result = await it.driver.print_job("job-1", coupon("CPN-1"), timeout_s=2)
         assert (result.state, result.evidence) == (JobState.PRINTED, Evidence.PROCESS_ID)
-        event = await asyncio.wait_for(it.printed.get(), 2)
+        event = await asyncio.wait_for(it.printed.get(), 30)
         assert event["qr"] == ["CPN-1"]
         assert "200円引き\n" in event["text"]
         assert "3行目のご案内です line 3\n" in event["text"]
@@ -53,7 +53,7 @@ async def test_paper_out_in_mid_job_prints_one_when_paper_returns(tmp_path):
         with pytest.raises(IllegalMove):
             await it.driver.print_job("job-1", coupon("CPN-1"), timeout_s=1)
         it.do("paper_ok")
-        assert await asyncio.wait_for(it.events.get(), 2) == OutputComplete("job-1", Evidence.PROCESS_ID)
+        assert await asyncio.wait_for(it.events.get(), 30) == OutputComplete("job-1", Evidence.PROCESS_ID)
         assert (await it.driver.resolve("job-1", 0)).printed
         assert it.codes() == ["CPN-1"]
 
@@ -124,14 +124,23 @@ async def test_confirmation_lost_then_the_cut_counter_proves_it(tmp_path):
         assert it.codes() == ["CPN-1"]
 
 
+class Counting(Perfect):
+    carried = 0
+
+    def carry(self, data):
+        self.carried += len(data)
+        return super().carry(data)
+
+
 @pytest.mark.row("C4")
 async def test_restart_in_mid_job_while_the_printer_goes_on(tmp_path):
     """The program dies with the job at the printer, which prints on: the new run finds it printed, once."""
-    async with store(tmp_path) as it:
-        before = await it.driver.cut_counter()
+    wire = Counting()
+    async with store(tmp_path, wire_in=wire) as it:
+        before, sent = await it.driver.cut_counter(), wire.carried
         it.do("slow", mm_per_s=300)
-        job = asyncio.create_task(it.driver.print_job("job-1", coupon("CPN-1"), timeout_s=5))
-        await it.sim_has(lambda state: state["waiting_bytes"])
+        job = asyncio.create_task(it.driver.print_job("job-1", coupon("CPN-1"), timeout_s=30))
+        await it.sim_has(lambda _: wire.carried - sent >= len(build(coupon("CPN-1")).data))
         job.cancel()
         await it.kill_driver()
         await it.start_driver()
@@ -191,7 +200,7 @@ async def test_unplugged_in_mid_job(tmp_path):
         result = await job
         assert (result.state, result.reason) == (JobState.UNKNOWN, "port_lost")
         assert (await it.driver.resolve("job-1", before)).state is JobState.UNKNOWN  # nobody there to ask
-        await asyncio.wait_for(it.printed.get(), 2)
+        await asyncio.wait_for(it.printed.get(), 30)
         await asyncio.sleep(0.1)  # the feed to the cutter, 24 ms; then its confirmation goes into the void
         it.do("plug")
         await it.until(lambda status: status.online)
@@ -281,7 +290,7 @@ async def test_text_cannot_command_the_printer(tmp_path):
         evil = "\x10\x04\x01\x10\x05\x02\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08\x1bp\x00\x01\x01\x1dV\x00\x1d(H"
         document = Document((Text(evil + "安全" + evil), Pair(evil + "L", evil + "R"), Qr("SAFE")))
         assert (await it.driver.print_job("job-1", document, timeout_s=2)).printed
-        event = await asyncio.wait_for(it.printed.get(), 2)
+        event = await asyncio.wait_for(it.printed.get(), 30)
         assert "安全" in event["text"]
         assert event["qr"] == ["SAFE"]
         assert it.sim.engine.state()["cuts"] == 1
@@ -294,6 +303,6 @@ async def test_a_long_receipt_waits_while_the_printer_is_full(tmp_path):
         document = Document(tuple(Text(f"{n:03} " + "長い本文です。" * 6) for n in range(60)))
         result = await it.driver.print_job("job-1", document, timeout_s=10)
         assert result.printed
-        event = await asyncio.wait_for(it.printed.get(), 2)
+        event = await asyncio.wait_for(it.printed.get(), 30)
         assert event["text"].count("本文") == 360
         assert it.sim.engine.state()["overrun_bytes"] == 0

@@ -50,7 +50,7 @@ async def agent(folder: Path, port: int) -> AsyncIterator[Agent]:
 
 
 async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(30):
         while not holds():  # noqa: ASYNC110 - what is awaited has no event of its own
             await asyncio.sleep(0.01)
 
@@ -72,7 +72,7 @@ async def test_an_agent_serves_a_display_for_each_lane_that_follows_its_devices(
         await until(lambda: own.display.port)  # type: ignore[union-attr]
         own.announcer.device("reader-1", "scanner", Told(PowerState.ONLINE))
         seen = []
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(30):
             stream = screens(own.display.port, "1")
             async for shown in stream:
                 seen.append(shown["screen"])
@@ -98,7 +98,7 @@ async def test_a_port_that_is_taken_costs_the_lanes_nothing_and_is_tried_again(
             await until(lambda: own.health.failed["display server"] >= 1)
             await until(lambda: len(own.announcer.devices) == 2)
             other.close()
-            async with asyncio.timeout(8):
+            async with asyncio.timeout(30):
                 while True:
                     try:
                         stream = screens(port, "1")

@@ -196,7 +196,7 @@ async def test_an_agent_that_hangs_is_noticed_too(own: Kiosk, monkeypatch: pytes
 
 async def test_a_display_that_is_switched_on_while_the_agent_is_away_says_so(own: Kiosk, rig: Rig) -> None:
     await own.page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not await own.page.evaluate("caches.match('/page/index.html').then(Boolean)"):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     await rig.away()

@@ -145,7 +145,7 @@ class Bench:
     def phase(self) -> Phase:
         return self.runner.lane.phase
 
-    async def until(self, holds: Callable[[], object], timeout_s: float = 5.0) -> None:
+    async def until(self, holds: Callable[[], object], timeout_s: float = 30.0) -> None:
         async with asyncio.timeout(timeout_s):
             while not holds():  # noqa: ASYNC110 - what is awaited has no event of its own
                 await asyncio.sleep(0.002)

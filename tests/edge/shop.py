@@ -192,7 +192,7 @@ class Shop:
         await until(lambda: all(self.state(d)["power"] == "online" for d in devices or ("reader", "printer", "gate")))
         await until(lambda: self.hub.node.link.up)
 
-    async def told(self, *expected: str, timeout_s: float = 15.0) -> None:
+    async def told(self, *expected: str, timeout_s: float = 30.0) -> None:
         """Wait until the hub has heard this, and nothing else."""
         try:
             await until(lambda: len(self.hub.told()) >= len(expected), timeout_s)

@@ -238,7 +238,7 @@ async def test_an_agent_killed_in_any_phase_ends_with_one_paper_one_pulse_one_pa
                 shop.hub.decide(shop.hub.heard("scan")[0]["id"], tx)
         await shop.process()
         if phase != "open":
-            await shop.told("scan", "printed printed", "opened", timeout_s=20)
+            await shop.told("scan", "printed printed", "opened", timeout_s=30.0)
             await shop.walk()
         await shop.told(*WAY_OUT)
         await until(lambda: shop.coupons() == [COUPON])

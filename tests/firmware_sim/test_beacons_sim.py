@@ -34,13 +34,13 @@ class Ear:
         )
         self.scanner = BeaconScanner(settings, self.adverts.put_nowait, lambda status: self.changed.set())
 
-    async def is_online(self, online: bool, timeout_s: float = 5.0) -> None:
+    async def is_online(self, online: bool, timeout_s: float = 30.0) -> None:
         async with asyncio.timeout(timeout_s):
             while self.scanner.status.online is not online:
                 self.changed.clear()
                 await self.changed.wait()
 
-    async def next(self, frame: str = FRAME, timeout_s: float = 5.0) -> Advert:
+    async def next(self, frame: str = FRAME, timeout_s: float = 30.0) -> Advert:
         async with asyncio.timeout(timeout_s):
             while (advert := await self.adverts.get()).beacon_id != frame:
                 pass

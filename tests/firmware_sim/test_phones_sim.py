@@ -55,7 +55,7 @@ def heard(store: Store) -> asyncio.Queue[Message]:
 
 
 async def next_of(heard: asyncio.Queue[Message]) -> Any:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         return (await heard.get()).data
 
 

@@ -34,7 +34,7 @@ class Wire:
     def send(self, data: bytes) -> None:
         os.write(self.fd, data)
 
-    async def hear(self, wanted: bytes, timeout_s: float = 3.0) -> bytes:
+    async def hear(self, wanted: bytes, timeout_s: float = 30.0) -> bytes:
         async with asyncio.timeout(timeout_s):
             while wanted not in self.heard:
                 try:

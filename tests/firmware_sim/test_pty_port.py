@@ -13,7 +13,7 @@ from firmware_sim.pty_port import ByteAtATime, Delayed, Lossy, Perfect, PtyPort
 DATA = bytes(range(256)) * 2
 
 
-async def read_all(fd: int, size: int, timeout_s: float = 3.0) -> bytes:
+async def read_all(fd: int, size: int, timeout_s: float = 30.0) -> bytes:
     got = bytearray()
     async with asyncio.timeout(timeout_s):
         while len(got) < size:

@@ -39,7 +39,7 @@ async def program(file: Path) -> asyncio.subprocess.Process:
 
 async def ended(process: asyncio.subprocess.Process, how: signal.Signals = signal.SIGTERM) -> None:
     process.send_signal(how)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await process.wait()
 
 
@@ -67,7 +67,7 @@ async def test_killed_with_a_letter_under_way_the_next_process_sends_it(folder, 
         server.held = asyncio.Event()
         process = await program(file)
         try:
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(30):
                 await server.begun.wait()
             began = time.monotonic()
             assert (await until_healthy(port))["database"] == "ok"

@@ -74,7 +74,7 @@ class Store(Shop):
 
     async def broken(self) -> None:
         """Until the printer is not ready any more."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             for wait_s in itertools.repeat(0.02):
                 if not (await self.do("printer", "state"))["online"]:
                     return

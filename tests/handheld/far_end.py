@@ -136,7 +136,7 @@ class HubVoice:
         self._client.reconnect_delay_set(1, 1)
         await asyncio.to_thread(self._client.connect, "127.0.0.1", self._store.tcp_port)
         self._client.loop_start()
-        await asyncio.wait_for(subscribed.wait(), 5)
+        await asyncio.wait_for(subscribed.wait(), 30)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -168,7 +168,7 @@ class HubVoice:
     def say_raw(self, topic: str, payload: bytes) -> None:
         self._client.publish(topic, payload, qos=1)
 
-    async def until(self, wanted: Callable[[Message], bool], timeout_s: float = 5.0) -> Message:
+    async def until(self, wanted: Callable[[Message], bool], timeout_s: float = 30.0) -> Message:
         """The first message heard that is wanted, now or within the time."""
 
         async def wait() -> Message:

@@ -65,7 +65,7 @@ async def test_another_clerks_topic_stays_silent(store: Store, hub: HubVoice) ->
     try:
         assert listening.stdout is not None
         hub.say(alert("a1"), clerk="c02")
-        output, _ = await asyncio.wait_for(listening.communicate(), 5)  # refused at SUBACK, the tool ends by itself
+        output, _ = await asyncio.wait_for(listening.communicate(), 30)  # refused at SUBACK, the tool ends by itself
         assert output == b""
     finally:
         if listening.returncode is None:

@@ -68,7 +68,7 @@ class SpyFace:
     def rows(self) -> list[tuple[str, str]]:
         return [(entry.id, entry.status.value) for entry in self.scene.entries] if self.scene else []
 
-    async def until(self, wanted: Any, timeout_s: float = 5.0) -> None:
+    async def until(self, wanted: Any, timeout_s: float = 30.0) -> None:
         async def wait() -> None:
             while not wanted():
                 self._changed.clear()
@@ -188,7 +188,7 @@ async def test_the_hub_going_and_coming_is_shown_and_brings_a_new_ready(store: S
 
 async def test_wrong_password_ends_with_a_sentence(store: Store) -> None:
     face = SpyFace()
-    code = await asyncio.wait_for(Handheld(settings(store, password="wrong"), face).run(), 5)
+    code = await asyncio.wait_for(Handheld(settings(store, password="wrong"), face).run(), 30)
     assert code == REFUSED_EXIT
     state, sentence = face.states[0]
     assert state == "refused"
@@ -199,7 +199,7 @@ async def test_wrong_password_ends_with_a_sentence(store: Store) -> None:
 
 async def test_another_store_is_forbidden_with_a_sentence(store: Store) -> None:
     face = SpyFace()
-    code = await asyncio.wait_for(Handheld(settings(store, store="osaka"), face).run(), 5)
+    code = await asyncio.wait_for(Handheld(settings(store, store="osaka"), face).run(), 30)
     assert (code, face.states[0][0]) == (REFUSED_EXIT, "forbidden")
     assert "instore/osaka/clerk/c01/alert" in face.states[0][1]
 
@@ -239,7 +239,7 @@ async def test_the_same_on_the_embedded_broker(tmp_path: Path) -> None:
             await hub.until_answer("a1", "accept")
         await hub.until_status("disconnected")
         face = SpyFace()
-        assert await asyncio.wait_for(Handheld(settings(store, password="wrong"), face).run(), 5) == REFUSED_EXIT
+        assert await asyncio.wait_for(Handheld(settings(store, password="wrong"), face).run(), 30) == REFUSED_EXIT
         assert face.states[0][0] == "refused"
 
 
@@ -261,7 +261,7 @@ async def start(store: Store, *arguments: str, **streams: Any) -> asyncio.subpro
 async def lines_until(process: asyncio.subprocess.Process, kind: str, **fields: Any) -> dict[str, Any]:
     assert process.stdout is not None
     while True:
-        line = await asyncio.wait_for(process.stdout.readline(), 5)
+        line = await asyncio.wait_for(process.stdout.readline(), 30)
         assert line, "the program ended"
         read: dict[str, Any] = json.loads(line)
         if read["type"] == f"handheld.{kind}" and all(read[name] == value for name, value in fields.items()):
@@ -326,7 +326,7 @@ async def test_a_person_at_a_terminal_presses_enter(store: Store, hub: HubVoice)
     try:
         await hub.until_status("ready")
         hub.say(alert("a1"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while b"Hanako Sato" not in screen or b"\x07" not in screen:
                 shown.clear()
                 await shown.wait()
@@ -334,7 +334,7 @@ async def test_a_person_at_a_terminal_presses_enter(store: Store, hub: HubVoice)
         os.write(outer, b"\n")
         await hub.until_answer("a1", "accept")
         os.write(outer, b"q")
-        assert await asyncio.wait_for(process.wait(), 5) == 0
+        assert await asyncio.wait_for(process.wait(), 30) == 0
     finally:
         loop.remove_reader(outer)
         os.close(outer)

@@ -159,7 +159,7 @@ async def letter(mailbox: Mailbox) -> tuple[str, str, str]:
     import email.policy
     from email.parser import Parser
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         to, text = await mailbox.letters.get()
     message = Parser(policy=email.policy.default).parsestr(text)
     body = message.get_content()  # type: ignore[attr-defined]
@@ -234,7 +234,7 @@ async def test_a_record_with_an_address_that_is_none_is_counted_and_no_letter_go
 ) -> None:
     store.journal.db.execute("UPDATE customer SET email = 'a,hanako@example.com'")  # from an import: two addresses?
     assert (await with_mail.post("/sign-in", {"phone": "+81 3 0000 0002"})).status_code == 202
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not store.hub.counters["member_letters_unsent"]:  # noqa: ASYNC110  # a counter is no event
             await asyncio.sleep(0.01)
     assert mailbox.letters.empty()

@@ -46,19 +46,19 @@ def frame(name: str, data: Payload, customer: str, topic: str = "") -> str:
 
 
 async def heard(socket: Any) -> Message:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(30):
         found = json.loads(await socket.recv())
     return decode(found["topic"], json.dumps(found["message"]).encode())
 
 
 async def refused(socket: Any) -> str:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(30):
         found: str = json.loads(await socket.recv())["refused"]
         return found
 
 
 async def closed(socket: Any) -> int:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(30):
         with suppress(websockets.ConnectionClosed):
             while True:
                 await socket.recv()

@@ -31,7 +31,7 @@ class Visit:
         self.store, self.phones, self.events = store, phones, events
 
     async def until(self, event: str) -> dict[str, Any]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 for found in self.events:
                     if found["event"] == event:

@@ -221,7 +221,7 @@ async def test_a_lane_whose_loop_hangs_goes_on_with_what_it_had_in_hand(
 
         monkeypatch.setattr(lane, "_retried", hang)
         await shop.show()
-        await asyncio.wait_for(hung.wait(), 5)
+        await asyncio.wait_for(hung.wait(), 30)
         await shop.walk()
         await shop.told("scan", "printed printed", "opened", "passage passed")
         assert agent.health.hung == {"lane-1": 1}

@@ -53,7 +53,7 @@ async def shopper(phone: Phone) -> Shopper:
 
 
 async def heard(socket: Any) -> Any:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         frame = json.loads(await socket.recv())
     return decode(frame["topic"], json.dumps(frame["message"]).encode()).data
 
