@@ -55,7 +55,8 @@ class LaneWork:
         self._doubt: tuple[str, int | None] | None = None
         """A job of this run whose end is not known, and the cut counter before it."""
 
-        self._warned = 0
+        self._warned = ""
+        """Why the gate did not open, as it was logged last; "": it does."""
 
     def begin(self, action: Action) -> None:
         """Start doing one thing; returns at once."""
@@ -141,13 +142,16 @@ class LaneWork:
             detail = str(error)
         else:
             if result.taken:
+                if self._warned:
+                    log.info("the gate opens again", command=command)
+                self._warned = ""
                 self._put(GateTook(command))
                 return
             detail = result.reason
             doubt = result.outcome != "refused"
             dealt_with = 0 if doubt else self._devices.dealt_with(command)
-        if self._warned != command:  # once per command, not once per try
-            self._warned = command
+        if self._warned != detail:  # once, not once per try
+            self._warned = detail
             log.warning("the gate does not open", command=command, reason=detail)
         await asyncio.sleep(AGAIN_S)
         self._put(GateRefused(command, detail, dealt_with, doubt))
