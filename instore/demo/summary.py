@@ -22,6 +22,8 @@ ORDER = (
     "instore.incentive.settled.v1",
 )
 """A good customer's visit, in the order in which it has to happen."""
+IN_VAIN = ("not_passed", "fault")
+"""How a passage ended that was none."""
 
 
 def summary(happenings: Iterable[Happening], receipts: Path, gate_memory: Path) -> dict[str, Any]:
@@ -32,7 +34,7 @@ def summary(happenings: Iterable[Happening], receipts: Path, gate_memory: Path) 
     counter in the gate's own memory.
     """
     seen = list(happenings)
-    in_vain = _distinct(seen, "instore.lane.passage.v1", "scan", outcome="not_passed")
+    in_vain = {scan for how in IN_VAIN for scan in _distinct(seen, "instore.lane.passage.v1", "scan", outcome=how)}
     treated = _distinct(seen, "instore.alert.v1", "alert", kind="special_treatment")
     counts = {
         "sightings": len(_distinct(seen, "instore.sighting.v1", "beacon", event="arrived")),
@@ -48,7 +50,7 @@ def summary(happenings: Iterable[Happening], receipts: Path, gate_memory: Path) 
         "commits": len(_distinct(seen, "instore.incentive.settled.v1", "coupon", outcome="committed")),
     }
     recovered = any(h.extra.get("recovered") for h in seen)
-    told = [h for h in seen if (h.message.get("data") or {}).get("outcome") not in ("not_passed", "released")]
+    told = [h for h in seen if (h.message.get("data") or {}).get("outcome") not in (*IN_VAIN, "released")]
     firsts = [next((n for n, h in enumerate(told) if h.type == type_), None) for type_ in ORDER]
     found = [first for first in firsts if first is not None]
     in_order = found == sorted(found) and len(found) == len(ORDER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from instore.demo import stage as stages
 from instore.demo.record import Record
 from instore.demo.stage import Stage
+from instore.demo.summary import summary
 from instore.demo.visit import Play, Shopper, Visit
 
 HANAKO = Shopper("C0001", "Hanako", "ibeacon:x", 5480, good=True)
@@ -99,3 +101,17 @@ async def test_who_was_not_seen_for_too_long_holds_her_code_up_again() -> None:
     stage.record.add("instore.lane.passage.v1", {"id": "p1", "data": {"scan": "scan-1", "outcome": "not_passed"}})
     async with asyncio.timeout(30):
         assert not await task
+
+
+@pytest.mark.parametrize("how", ["not_passed", "fault"])
+def test_a_scan_after_which_nobody_got_through_is_not_counted(how: str, tmp_path: Path) -> None:
+    record = Record(lambda _happening: None)
+    for scan, outcome in (("s1", how), ("s2", "passed")):
+        for type_, data in (
+            ("decision", {"outcome": "open"}),
+            ("opened", {}),
+            ("passage", {"outcome": outcome}),
+        ):
+            record.add(f"instore.lane.{type_}.v1", {"id": f"{scan} {type_}", "data": {"scan": scan, **data}})
+    counts = summary(record.all, tmp_path, tmp_path / "gate.json")["counts"]
+    assert (counts["decisions"], counts["gate_openings"], counts["passages"]) == (1, 1, 1)

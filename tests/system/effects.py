@@ -20,6 +20,7 @@ ONE_OF_EACH = {
     "accepted by a clerk": 1,
     "coupons": 1,
     "coupons committed": 1,
+    "coupons instead of paper": 0,
     "codes used": 1,
     "passages": 1,
     "receipts on paper": 1,
@@ -28,12 +29,17 @@ ONE_OF_EACH = {
     "quarantined": 0,
 }
 
+WITHOUT_PAPER = {**ONE_OF_EACH, "coupons committed": 0, "receipts on paper": 0, "coupons instead of paper": 1}
+"""Her coupon came electronically, because the printer was not back in time."""
+
 _IN_HUB = {
     "visits": "SELECT count(*) FROM visit",
     "service requests": "SELECT count(*) FROM alert WHERE kind = 'service_request'",
     "accepted by a clerk": "SELECT count(*) FROM alert WHERE holder = 'c01' AND kind = 'service_request'",
     "coupons": "SELECT count(*) FROM incentive",
     "coupons committed": "SELECT count(*) FROM incentive WHERE state = 'committed' AND paper = 'printed'",
+    "coupons instead of paper": "SELECT count(*) FROM incentive WHERE state = 'committed' AND give = 'electronic'"
+    " AND paper IN ('', 'failed')",
     "codes used": "SELECT count(*) FROM exit_code WHERE used IS NOT NULL",
     "passages": "SELECT count(*) FROM scan WHERE passage = 'passed'",
     "quarantined": "SELECT count(*) FROM quarantine",

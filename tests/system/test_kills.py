@@ -13,8 +13,10 @@ from random import Random
 
 import pytest
 
+from tests.system import kill_matrix
+from tests.system.effects import ONE_OF_EACH, WITHOUT_PAPER
 from tests.system.kill_matrix import BROKERS, MOMENTS, one, wrong
-from tests.system.playing import PROGRAMS, Kill, play
+from tests.system.playing import PROGRAMS, Kill, Played, play
 
 pytestmark = [pytest.mark.system, pytest.mark.row("C11")]
 
@@ -47,6 +49,25 @@ async def test_two_killed_at_once(tmp_path: Path, broker: str, programs: tuple[s
     played = await play(tmp_path, "--broker", broker, kills=[Kill(programs, MOMENTS[moment])])
     assert wrong(played) == ""
     assert sorted(played.killed) == sorted(programs)
+
+
+@pytest.mark.parametrize(
+    ("killed", "found", "missing", "fine"),
+    [
+        ("sim-printer", WITHOUT_PAPER, ("coupons_printed", "receipts"), True),
+        ("sim-printer", WITHOUT_PAPER, ("coupons_printed", "receipts", "commits"), False),
+        ("sim-printer", {**WITHOUT_PAPER, "coupons instead of paper": 0}, ("coupons_printed", "receipts"), False),
+        ("hub", WITHOUT_PAPER, ("coupons_printed", "receipts"), False),
+        ("hub", ONE_OF_EACH, (), True),
+    ],
+)
+def test_what_counts_as_well(killed: str, found: dict[str, int], missing: tuple[str, ...], fine: bool, tmp_path: Path,
+                             monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    """Whom the printer failed has her coupon electronically, and nothing else may be missing."""
+    monkeypatch.setattr(kill_matrix, "effects", lambda _folder: found)
+    counts = dict.fromkeys(("coupons_printed", "receipts", "commits", "persons"), 1) | dict.fromkeys(missing, 0)
+    line = {"type": "instore.demo.summary", "message": {"counts": counts}}
+    assert (wrong(Played(tmp_path, [line], int(bool(missing)), killed=[killed])) == "") is fine
 
 
 async def test_killed_at_random(tmp_path: Path) -> None:
