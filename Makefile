@@ -4,6 +4,9 @@
 BIN := .venv/bin
 ROOMS := contract delivery config devices edge hub broker handheld firmware_sim instore bench simulation doctor
 
+# What is compiled once is kept, whatever the surroundings say: else each of some hundred programs of a test run compiles all anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 setup:            ## make .venv, install what is missing
 	@scripts/setup.sh
 

@@ -19,7 +19,7 @@ NOW = datetime(2026, 3, 1, 1, 0, tzinfo=UTC)
 RANKS = {"regular": 0, "silver": 1, "gold": 2}
 NAMES = Names({**CUSTOMER, **PURCHASE}, RANKS)
 RECEIPT = {"ja": [["qr", "{coupon}"]], "en": [["qr", "{coupon}"]]}
-often = settings(max_examples=200, deadline=None)
+often = settings(max_examples=100, deadline=None)
 
 
 def rule(name: str = "it", **more: Any) -> dict[str, Any]:

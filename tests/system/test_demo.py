@@ -115,7 +115,7 @@ async def explained(folder: Path, coupon: str) -> None:
     for hop in trace["hops"]:
         assert hop["cause"] is None or by_id[hop["cause"]]["start_ms"] <= hop["start_ms"], hop
 
-    people = await instore("explain", "--last", cwd=folder)
+    people = instore_here("explain", "--last", cwd=folder)
     assert people.code == 0
     lines = people.out.splitlines()
     assert lines[0] == f"visit {trace['visit']}"
