@@ -55,15 +55,14 @@ class LaneWatch:
         self._trouble: dict[tuple[str, str], float] = {}
         """By machine and reason: since when a device does not work."""
         self._called: dict[tuple[str, str], float] = {}
-        """… when a call for it was last seen open."""
+        """… when a call for it was open last."""
         self._born: dict[tuple[str, str, str], float] = {}
-        """By agent, lane and call: not before this."""
+        """By agent, lane and call: since when it is on the agent's disk."""
         self._differ: Counter[str] = Counter()
         self._away: dict[str, float] = {}
         """Agents without a connection, since when, as long as the hub could see them go."""
         self._knew: dict[str, Process] = {}
         """Lives of agents that had heard the hub's clock."""
-        self._looked = 0.0
 
     def _breaks(self, rule: str, what: str) -> None:
         self._store.truth.breaks(rule, what)
@@ -78,6 +77,13 @@ class LaneWatch:
                 self._trouble.setdefault((machines.name, reason), now)
             else:
                 self._trouble.pop((machines.name, reason), None)
+
+    def calls_are(self, machine: str, calls: lane_calls.Calls, before: lane_calls.Calls) -> None:
+        """What a lane's calls are on its agent's disk now."""
+        now, (agent, _, lane) = self._store.loop.time(), machine.partition("-")
+        for each in (*before.open, *calls.open):
+            self._called[machine, each.reason] = now
+            self._born.setdefault((agent, lane, each.call), now)
 
     def presses(self, machines: LaneMachines) -> None:
         """Somebody presses the button."""
@@ -120,8 +126,6 @@ class LaneWatch:
     def look(self) -> None:
         store, now = self._store, self._store.loop.time()
         self._look_at_devices(now)
-        self._note_births(self._looked)
-        self._looked = now
         twice = store.hub.look(
             "SELECT agent, lane, reason FROM lane_call WHERE state IN ('offered', 'accepted', 'declined') "
             "GROUP BY 1, 2, 3 HAVING count(*) > 1"
@@ -136,12 +140,6 @@ class LaneWatch:
             return
         self._compare()
         self._look_at_handhelds(now)
-
-    def _note_births(self, not_before: float) -> None:
-        for name, program in self._store.agents.items():
-            for lane, runner in program.agent.lanes.items() if program.agent is not None else ():
-                for each in runner.desk.calls.open:
-                    self._born.setdefault((name, lane, each.call), not_before)
 
     def _compare(self) -> None:
         """Lane and hub say the same of each call."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from delivery.streams import Entry
 from devices.beacon_settings import Advert
 from devices.pulse import Pulse
 from edge.agent import Agent, World
+from edge.lane_calls import Calls
 from edge.lane_types import Phase
 from simulation import chance
 from simulation.disk import Disk
@@ -31,6 +32,8 @@ from simulation.loop import Killed, Process, VirtualLoop
 from simulation.network import Broker, SimLink
 from simulation.stock import START
 from simulation.truth import Key, Truth
+
+NONE = Calls()
 
 
 class Program:
@@ -175,6 +178,9 @@ class AgentProgram(Program):
         self.radio = True
         self.displays = self.rng.random() < 0.6
         """Whether its lanes have displays."""
+        self.on_calls: Callable[[str, Calls, Calls], None] = lambda _machine, _calls, _before: None
+        """Calls of a lane for a clerk, as they are on disk now and were before."""
+        self._calls: dict[str, Calls] = {}
         self._passages: list[str] = []
         self.main: asyncio.Task[None] | None = None
 
@@ -228,6 +234,10 @@ class AgentProgram(Program):
         if self.agent is not None and self.alive:
             for name, runner in self.agent.lanes.items():
                 self.truth.lane_is(self.name, name, self.machines[name].name, runner.lane)
+                calls, before = runner.desk.calls, self._calls.get(name, NONE)
+                if calls is not before:
+                    self._calls[name] = calls
+                    self.on_calls(self.machines[name].name, calls, before)
 
     def said(self, key: Key, entry: Entry, row: int) -> None:
         super().said(key, entry, row)

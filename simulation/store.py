@@ -74,6 +74,8 @@ class Store:
         self._broken_until = 0.0
         self._ways: dict[str, float] = {}
         self.lane_watch = LaneWatch(self)
+        for program in self.agents.values():
+            program.on_calls = self.lane_watch.calls_are
         self.screens = Screens(self)
         self._stop: asyncio.Event = asyncio.Event()
         self.truth.on_broken = self._stop.set

@@ -58,7 +58,7 @@ SAFEGUARDS = (
     Safeguard("going on", "a lane begins anew after a restart", in_lanes.nothing_goes_on_after_a_restart),
     Safeguard("gate counters on disk", "the gate's counters only in memory", in_lanes.gate_counters_in_memory_only),
     Safeguard("passage as evidence", "an opening that nobody used is told as a passage", in_lanes.opening_taken_for_passing),
-    Safeguard("late word of the gate", "only the newest transaction waits for a silent gate", in_lanes.only_the_last_silent_transaction),
+    Safeguard("late word of the gate", "only the newest transaction waits for a silent gate", in_lanes.only_the_last_silent_transaction, size=TROUBLE),
     Safeguard("patience with paper", "a lane waits for paper without end", in_lanes.no_patience_with_paper),
     Safeguard("offline policy", "a lane waits for the hub without end", in_lanes.no_offline_policy),
     Safeguard("reservation", "a code that one lane holds is given to another", in_hub.no_reservation),
