@@ -87,7 +87,7 @@ async def test_the_whole_loop_is_proven(shop: Shop) -> None:
     assert {"broker broker_good", "hub hub_good", "exit codes keys_good"} <= found.keys()
     assert worst(found.values()) in (Level.OK, Level.WARNING)  # the clock of this machine may not be synchronised
     assert exit_code(found.values()) == 0
-    assert found["gate-1 loop_good"].values["scan_ms"] < 500
+    assert found["gate-1 loop_good"].values["scan_ms"] < 2000  # the bound of a visit of the demo, too
     assert await shop.pulses() == 1
     assert "Not a coupon" in shop.receipts[0]["text"]
 
