@@ -205,12 +205,13 @@ class LaneWatch:
         if now - store.good_since("hub") < SOON_S:
             self._away.clear()
             return
+        late_s = AGENT_LOST_S + SLACK_S + store.plan.size.pace.tick_s
         for name, program in store.agents.items():
             if f"agent-{name}" in store.broker.sessions:
                 self._away[name] = math.inf
             elif self._away.get(name) == math.inf and program.agent is not None and program.agent.lanes:
                 self._away[name] = now
-            elif now - self._away.get(name, math.inf) > AGENT_LOST_S + SLACK_S and not store.hub.look(
+            elif now - self._away.get(name, math.inf) > late_s and not store.hub.look(
                 "SELECT 1 FROM lane_call WHERE agent = ? AND reason = ? AND raised > ?",
                 name, AWAY, times.text(START + timedelta(seconds=self._away[name] - SOON_S)),
             ):  # fmt: skip
