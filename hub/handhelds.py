@@ -22,7 +22,7 @@ class Handhelds:
         at = times.text(now)
         went = self._away.get(clerk)
         if state is ClientState.READY:
-            if went is not None:
+            if went is not None and went[1] is None:  # else it says it again, after a loss that the hub did not see
                 self._away[clerk] = went[0], at
             return True
         if (went is None or went[1] is not None) and (clerk in self._away or len(self._away) < REMEMBERED_MAX):
