@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import pty
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +23,9 @@ from handheld.link import Address, Forbidden, Packet, connect
 from handheld.screen import Scene
 from handheld.terminal import REFUSED_EXIT, Handheld, HandheldSettings
 from tests.handheld.far_end import STORE, HubVoice, Store, alert, embedded_store, encoded
+from tests.handheld.programs import lines_until, nobody_stays, start
+
+__all__ = ["nobody_stays"]
 
 QUICK = Rules(repeat_after_s=0.2, repeat_at_most_s=0.4, confirm_s=0.5)
 
@@ -244,28 +245,6 @@ async def test_the_same_on_the_embedded_broker(tmp_path: Path) -> None:
 
 
 # --- the program as a process
-
-PROGRAM = (
-    "import sys; from handheld.terminal import run; "
-    "sys.exit(run('c01', '127.0.0.1', int(sys.argv[1]), sys.argv[2], 'ginza', json=sys.argv[3] == 'json', "
-    "auto_accept_ms=int(sys.argv[4]) if sys.argv[4:] else None))"
-)
-
-
-async def start(store: Store, *arguments: str, **streams: Any) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PROGRAM, str(store.tcp_port), store.passwords["clerk-c01"], *arguments, **streams
-    )
-
-
-async def lines_until(process: asyncio.subprocess.Process, kind: str, **fields: Any) -> dict[str, Any]:
-    assert process.stdout is not None
-    while True:
-        line = await asyncio.wait_for(process.stdout.readline(), 30)
-        assert line, "the program ended"
-        read: dict[str, Any] = json.loads(line)
-        if read["type"] == f"handheld.{kind}" and all(read[name] == value for name, value in fields.items()):
-            return read
 
 
 @pytest.mark.row("A10", "A12")
