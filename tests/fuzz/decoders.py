@@ -180,7 +180,7 @@ def mqtt(data: bytes) -> None:
 
 
 def product_codes(data: bytes) -> None:
-    text = data.decode("utf-8", "surrogatepass" if data[:1] == b"\xed" else "replace")
+    text = data.decode("utf-8", "surrogateescape")
     with contextlib.suppress(CodeRefused):
         product_code(text)
 
