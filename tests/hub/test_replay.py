@@ -184,7 +184,18 @@ def test_nothing_of_the_running_store_is_touched(town: Store) -> None:
 def test_the_command(town: Store) -> None:
     live(town, Random(2), days=4)
     folder = tried(town.folder, incentives=(INCENTIVES % 2).replace("amount >= 5000", "amount >= 500000"))
-    args = ["rules", "replay", "--config", str(town.folder / "hub.toml"), "--day", "2026-03-04", "--days", "4", "--with", str(folder)]
+    args = [
+        "rules",
+        "replay",
+        "--config",
+        str(town.folder / "hub.toml"),
+        "--day",
+        "2026-03-04",
+        "--days",
+        "4",
+        "--with",
+        str(folder),
+    ]
     shown = CliRunner().invoke(app, args)
     assert shown.exit_code == 0, shown.output
     assert "cost of all coupons" in shown.output
