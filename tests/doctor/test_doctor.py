@@ -53,7 +53,7 @@ class Installer:
         await self.shop.show(prompt.show)
 
     async def loop_ask_type(self, prompt: Prompt) -> None:
-        await self.shop.do(KEYPAD, "type", keys=prompt.values["digits"] + "#", every_s=0.001)
+        await self.shop.do(KEYPAD, "type", keys=prompt.values["digits"] + "#")
 
     async def loop_ask_pass(self, _prompt: Prompt) -> None:
         await self.shop.walk()
