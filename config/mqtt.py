@@ -50,7 +50,7 @@ class MqttSettings(Section):
     password_file: Path | None = None
     tls: bool = False
     connect_timeout_s: Annotated[float, Field(gt=0, le=60)] | None = None
-    """For a connection, and again for its subscriptions. None: 5; with `others` 20, as a cluster that has just lost a node answers
+    """For a connection, and again for its subscriptions. None: 5; with `others` 8, as a cluster that has just lost a node answers
     only when it has chosen new leaders (NATS on a busy machine: up to 10 s)."""
     keepalive_s: Annotated[int, Field(ge=2, le=3600)] = 10
     version: Literal["3.1.1", "5"] = "3.1.1"
@@ -66,7 +66,7 @@ class MqttSettings(Section):
     def address(self, settings_file: Path) -> Address:
         """Where to connect and as whom. Raises SettingsError when the password's file can't be read."""
         return Address(self.host, self.port, self.username, self.secret(settings_file), tls=self.tls,
-                       connect_timeout_s=self.connect_timeout_s or (20.0 if self.others else 5.0), keepalive_s=self.keepalive_s,
+                       connect_timeout_s=self.connect_timeout_s or (8.0 if self.others else 5.0), keepalive_s=self.keepalive_s,
                        version=self.version, shared_user=self.shared_user, others=tuple(map(host_port, self.others)))  # fmt: skip
 
     def secret(self, settings_file: Path) -> str:

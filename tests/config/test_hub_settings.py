@@ -90,4 +90,4 @@ def test_a_node_of_a_cluster(node: str, place: tuple[str, int]) -> None:
     assert host_port(node) == place
     settings = MqttSettings(username="store", password="x", shared_user=True, others=(node,))
     address = settings.address(Path("hub.toml"))
-    assert (address.others, address.shared_user, address.connect_timeout_s) == ((place,), True, 20.0)
+    assert (address.others, address.shared_user, address.connect_timeout_s) == ((place,), True, 8.0)
