@@ -40,8 +40,8 @@ FIXED = [
     Fault(6.5, "kill", ("broker",), "opened"),
 ]
 TAMPERED = {
-    "UPDATE exit_code SET used = NULL WHERE rowid = 1": "counts as unused",
-    "UPDATE scan SET passage = 'not_passed' WHERE rowid = 1": "passages in the hub's books",
+    "UPDATE exit_code SET used = NULL WHERE rowid = (SELECT min(rowid) FROM exit_code WHERE used IS NOT NULL)": "counts as unused",
+    "UPDATE scan SET passage = 'not_passed' WHERE rowid = (SELECT min(rowid) FROM scan WHERE passage = 'passed')": "passages in the hub's books",
     "DELETE FROM incentive WHERE rowid = (SELECT max(rowid) FROM incentive)": "incentives by sale: missing",
     "UPDATE incentive SET state = 'reserved' WHERE rowid = 1": "is not committed",
     "UPDATE incentive SET coupon = 'K' WHERE rowid = (SELECT rowid FROM incentive WHERE paper = 'printed')": "does not know",
