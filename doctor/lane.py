@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from config.edge_settings import LANE_DEVICES, LaneSettings
 from devices import gate_events as gate
@@ -45,9 +45,6 @@ class _Saw:
 
     what: Any
     t: float
-
-
-T = TypeVar("T")
 
 
 class LaneExam:
@@ -174,7 +171,7 @@ class LaneExam:
         key = "loop_ask_read" if printed else "loop_ask_read_shown"
         self._say(Prompt(self._name("reader"), key, self._patience_s, show="" if printed else self._code))
         began = asyncio.get_running_loop().time()
-        saw = await self._await(lambda what: what if isinstance(what, Scan) else None, self._patience_s)
+        saw = await self._await(lambda what: isinstance(what, Scan), self._patience_s)
         if saw is None:
             self._found("reader", Level.ERROR, "read_nothing", seconds=self._patience_s, noise=self._noise())
         elif saw.what.text != self._code:
@@ -195,7 +192,7 @@ class LaneExam:
         digits = f"{secrets.randbelow(10_000):04}"
         self._flush()
         self._say(Prompt(self._name("keypad"), "loop_ask_type", self._patience_s, {"digits": digits}))
-        saw = await self._await(lambda what: what if isinstance(what, str) else None, self._patience_s)
+        saw = await self._await(lambda what: isinstance(what, str), self._patience_s)
         if saw is None:
             self._found("keypad", Level.ERROR, "type_nothing", seconds=self._patience_s)
         elif saw.what != digits:
@@ -259,17 +256,17 @@ class LaneExam:
         while not self._seen.empty():
             self._seen.get_nowait()
 
-    async def _await(self, wanted: Callable[[Any], T | None], seconds: float) -> _Saw | None:
+    async def _await(self, wanted: Callable[[Any], bool], seconds: float) -> _Saw | None:
         """The next thing that is wanted; None when it does not come in time."""
         try:
             async with asyncio.timeout(seconds):
                 while True:
                     saw = await self._seen.get()
-                    if wanted(saw.what) is not None:
+                    if wanted(saw.what):
                         return saw
         except TimeoutError:
             return None
 
 
-def _of(*kinds: type[gate.GateEvent]) -> Callable[[Any], gate.GateEvent | None]:
-    return lambda what: what if isinstance(what, kinds) else None
+def _of(*kinds: type[gate.GateEvent]) -> Callable[[Any], bool]:
+    return lambda what: isinstance(what, kinds)

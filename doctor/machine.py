@@ -39,7 +39,8 @@ def clock() -> Finding:
 
 
 def disk(folder: Path) -> Finding:
-    """Room and speed where the agent's database is: the slowest but one of ten synced writes (ms)."""
+    """Room and speed where the agent's database is, or will be made: the slowest but one of ten synced writes (ms)."""
+    folder = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     try:
         free_mb = shutil.disk_usage(folder).free // 1_000_000
         ms = sorted(_synced_writes(folder))[-2]

@@ -54,8 +54,8 @@ WORDS: Mapping[str, Words] = {
     "disk_bad": Words(
         "nothing can be written in {folder}: {why}",
         "{folder} に書き込めません: {why}",
-        "Make the folder, and give it to the user that runs the agent",
-        "フォルダーを作り、エージェントの実行ユーザーに権限を与えてください",
+        "Give the folder to the user that runs the agent",
+        "エージェントの実行ユーザーに権限を与えてください",
     ),
     # --- broker and hub
     "broker_good": Words(

@@ -16,6 +16,7 @@ from config.edge_settings import load_edge
 from doctor.examine import Options, examine
 from doctor.finding import Finding, Level, Prompt, Said, exit_code, worst
 from doctor.lane import PREFIX
+from doctor.machine import disk
 from doctor.sheet import sheet
 from edge.lane_types import Phase
 from firmware_sim.control import ControlClient
@@ -190,6 +191,11 @@ async def test_a_wrong_password_is_a_sentence(shop: Shop) -> None:
     found = await examined(shop, Installer(shop), hands=False)
     assert "refuses this user" in found["broker broker_bad"].values["why"]
     assert not [key for key in found if key.startswith("hub")]
+
+
+def test_a_folder_that_the_agent_will_make_is_no_fault(tmp_path: Path) -> None:
+    assert disk(tmp_path / "data" / "exit").key in ("disk_good", "disk_slow", "disk_small")
+    assert not (tmp_path / "data").exists()
 
 
 async def test_a_lane_that_is_not_there(shop: Shop) -> None:

@@ -8,6 +8,7 @@ import itertools
 import os
 import signal
 import socket
+import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -120,7 +121,7 @@ async def test_a_program_is_told_as_ready_alive_and_stopping_and_falls_silent_wh
         await until(lambda: manager.count("WATCHDOG=1") >= 4)
         alive = [at for line, at in manager.told if line == "WATCHDOG=1"]
         # Half the limit apart; a machine that does other things too makes it a whole one now and then.
-        assert sorted(b - a for a, b in itertools.pairwise(alive))[0] < WATCHDOG_S
+        assert statistics.median(b - a for a, b in itertools.pairwise(alive)) < WATCHDOG_S
         assert any(line.startswith("STATUS=no broker; ") for line in manager.read())
 
         process.send_signal(signal.SIGUSR1)
